@@ -25,6 +25,7 @@ from policyengine.runtime.compiled_rule import Function
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
+    from policyengine.explain import Explanation
     from policyengine.intake.intake import Intake
     from policyengine.intake.store import EntityStore
     from policyengine.model.entities import EntityLike
@@ -59,6 +60,8 @@ class BoundSubject(Immutable):
         self._from, self._until = _NEVER, _FOREVER
         if not (max_age is None or isinstance(max_age, timedelta)):
             raise TypeError(f"`max_age` is a `timedelta`, and not {type(max_age).__name__}")
+        if max_age is not None and max_age <= timedelta(0):
+            raise ValueError(f"`max_age` is a time above 0, not {max_age!r}")
         if max_age is not None:  # before that moment, a clock that was set back tells no age
             self._from = clock.now()
             self._until = self._from + max_age // timedelta(microseconds=1)
@@ -219,6 +222,21 @@ class BoundSubject(Immutable):
         return self._engine.actions(
             self._subject, resource, context, now=now, fields=fields, entities=entities
         )
+
+    def explain(
+        self, action: str, resource: EntityLike, context: Any = None, *,
+        now: datetime | str | None = None, fields: Collection[str] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = None,
+    ) -> Explanation:  # fmt: skip
+        """Say why a request is decided as it is; like `PolicyEngine.explain`.
+
+        Raises `StaleSubject` if the subject was bound longer ago than it may be.
+        """
+        self._check_age(clock.now())
+        return self._engine.explain(
+            self._subject, action, resource, context,
+            now=now, fields=fields, entities=entities, seconds=seconds,
+        )  # fmt: skip
 
     def _check_age(self, moment: int) -> None:
         if not self._from <= moment < self._until:

@@ -26,6 +26,7 @@ from policyengine.model.gaps import Search
 from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.settings import check_class
 from policyengine.model.types import TargetKey
 from policyengine.model.values import from_datetime, slot
 from policyengine.runtime.bounded_cache import BoundedCache
@@ -100,6 +101,9 @@ class DecisionCache(Decider):
     """
 
     def __init__(self, engine: PolicyEngine, size: int = 10_000) -> None:
+        from policyengine.engine import PolicyEngine
+
+        check_class("engine", engine, PolicyEngine)
         if type(size) is not int or size < 1:
             raise ValueError(f"a cache has room for at least one decision, not for {size!r}")
         self._engine = engine

@@ -15,6 +15,7 @@ from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.decider import Decider
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits, Undeclared
+from policyengine.model.settings import check_called, check_class, check_seconds
 from policyengine.prepared_set import PreparedSet
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class PolicyEngine(Decider, Immutable):
         """
         from policyengine.loaded_set import load_files
 
-        limits = (limits or Limits()).taking(undeclared)
+        limits = _limits(limits, undeclared)
         return cls._of(load_files(paths, obligations, limits, cache), store, limits)
 
     @classmethod
@@ -127,14 +128,14 @@ class PolicyEngine(Decider, Immutable):
         """Load policy files from their texts; otherwise like `load`."""
         from policyengine.loaded_set import load_texts
 
-        limits = (limits or Limits()).taking(undeclared)
+        limits = _limits(limits, undeclared)
         return cls._of(load_texts(texts, obligations, limits), store, limits)
 
     @classmethod
     def _of(cls, loaded: Loaded, store: EntityStore | None, limits: Limits) -> PolicyEngine:
         return cls(
             loaded.program, loaded.checked, limits=limits,
-            store=store, handlers=loaded.handlers, origin=loaded.origin,
+            store=_store(store), handlers=loaded.handlers, origin=loaded.origin,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Callable[..., PolicyEngine], tuple[object, ...]]:
@@ -175,7 +176,7 @@ class PolicyEngine(Decider, Immutable):
 
     def with_store(self, store: EntityStore | None) -> PolicyEngine:
         """Return an engine of this policy set with another store, or none, which is as warm as this one."""
-        return self._with(store, self._on_decision)
+        return self._with(_store(store), self._on_decision)
 
     def with_record(self, on_decision: OnDecision | None) -> PolicyEngine:
         """Return an engine of this policy set that calls *on_decision* with each decision before it is given.
@@ -183,6 +184,7 @@ class PolicyEngine(Decider, Immutable):
         So do the subjects that it binds, and what is made with it. If *on_decision* raises, the decision is not
         given: `NotRecorded` is raised. (`docs/record.md`)
         """
+        check_called("on_decision", on_decision)
         return self._with(self._store, on_decision)
 
     def _with(self, store: EntityStore | None, on_decision: OnDecision | None) -> PolicyEngine:
@@ -354,35 +356,34 @@ class PolicyEngine(Decider, Immutable):
 
     @overload
     def bind(
-        self, subject: EntityLike, action: None = None, *, max_age: timedelta | None = None
-    ) -> BoundSubject: ...
+        self, subject: EntityLike, action: None = None, *, max_age: timedelta | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> BoundSubject: ...  # fmt: skip
 
     @overload
     def bind(
-        self, subject: EntityLike, action: str, *, max_age: timedelta | None = None
-    ) -> BoundAction: ...
+        self, subject: EntityLike, action: str, *, max_age: timedelta | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> BoundAction: ...  # fmt: skip
 
     def bind(
-        self,
-        subject: EntityLike,
-        action: str | None = None,
-        *,
-        max_age: timedelta | None = None,
-    ) -> BoundSubject | BoundAction:
+        self, subject: EntityLike, action: str | None = None, *, max_age: timedelta | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
+    ) -> BoundSubject | BoundAction:  # fmt: skip
         """Bind *subject*, to ask much about it: what depends on it alone is evaluated once.
 
         Returns a `BoundSubject`, whose `decide` takes the rest: action, resource and context;
         with *action* a `BoundAction`, whose `decide` takes resource and context. *max_age*: for how
-        long it may be used, for it does not see that the subject changes.
+        long it may be used, for it does not see that the subject changes. *entities*: others that the subject
+        refers to, which come along with it, or a store that says what it is instead of the engine's.
 
-        Raises `InvalidRequest` if the subject does not fit the schema, or there is no such action.
+        Raises `InvalidRequest` if the subject does not fit the schema, or no such subject does *action*, or anything.
         """
         from policyengine.bound import BoundAction, BoundSubject
 
-        if action is not None:
-            self._intake.action(action)
-        bound = BoundSubject(self, self._intake.subject(subject), max_age)
-        return bound if action is None else BoundAction(bound, action)
+        done = None if action is None else self._intake.action(action)
+        bound = BoundSubject(self, self._intake.subject(subject, done, entities), max_age)
+        return bound if done is None else BoundAction(bound, done.name)
 
     def partial(
         self,
@@ -492,6 +493,8 @@ class PolicyEngine(Decider, Immutable):
         from policyengine.explain import explain
         from policyengine.intake.raw import given_request
 
+        if seconds is not None:
+            check_seconds("seconds", seconds, least=0)
         parts = subject, action, resource, context, now, fields, entities
         request = self._intake.request(given_request(*parts))
         return explain(self._checked(), request, seconds=seconds)
@@ -551,6 +554,19 @@ class PolicyEngine(Decider, Immutable):
         from policyengine.model.fulfilment import fulfil
 
         fulfil(decision, self._handlers)
+
+
+def _limits(given: Limits | None, undeclared: Undeclared) -> Limits:
+    check_class("limits", given, Limits)
+    return (given or Limits()).taking(undeclared)
+
+
+def _store(given: EntityStore | None) -> EntityStore | None:
+    if given is not None:
+        from policyengine.intake.store import EntityStore
+
+        check_class("store", given, EntityStore, "make one with `engine.store`")
+    return given
 
 
 def _loaded_again(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
+from policyengine.model.settings import check_called
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -57,6 +58,15 @@ def load_files(
     return load_sources(sources, found, obligations, limits, opened)
 
 
+def _check_handlers(obligations: Fulfilled) -> None:
+    """Raise `TypeError` for what is neither names nor names with handlers."""
+    if isinstance(obligations, str):
+        raise TypeError("`obligations` are names, or with a function each, and not one text")
+    if isinstance(obligations, Mapping):
+        for name, handler in obligations.items():
+            check_called(f"obligations[{name!r}]", handler)
+
+
 def load_texts(texts: Iterable[str], obligations: Fulfilled, limits: Limits) -> Loaded:
     """Load policy files from their texts."""
     from policyengine.diagnostics.diagnostic import error
@@ -84,6 +94,7 @@ def load_sources(
     """
     from policyengine.pipeline import LoadedSet, load_set
 
+    _check_handlers(obligations)
     loaded = load_set(sources, limits, tuple(found), cache)
     if not isinstance(loaded, LoadedSet):
         from policyengine.diagnostics.render import render_all

@@ -169,7 +169,7 @@ def test_a_bound_subject_is_used_no_longer_than_it_may_be(engine: PolicyEngine, 
         bound.decide_many([("read", doc, {})])
 
 
-@pytest.mark.parametrize("seconds", [-60, 0, 60])
+@pytest.mark.parametrize("seconds", [1, 60])
 def test_a_clock_that_is_set_back_makes_no_bound_subject_younger(
     engine: PolicyEngine, clock: Clock, seconds: int
 ):
@@ -183,7 +183,7 @@ def test_a_clock_that_is_set_back_makes_no_bound_subject_younger(
         lambda: bound.decide_many([("read", doc, context)]),
         lambda: bound.decide("read", doc, context, now="2026-01-01"),
     )
-    for _ in range(2 if seconds > 0 else 0):
+    for _ in range(2):
         for ask in ways:
             ask()
     clock.now -= 1

@@ -22,6 +22,7 @@ from policyengine.decision_cache import DecisionCache
 from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision
 from policyengine.model.request_messages import meant
+from policyengine.model.settings import check_called, check_class
 from policyengine.reloading.holder import PolicyHolder
 
 if TYPE_CHECKING:
@@ -59,6 +60,17 @@ class EnforcementPoint:
     """
 
     def __init__(self, decider: Decides, **options: Unpack[Options]) -> None:
+        unknown = sorted(options.keys() - Options.__annotations__.keys())
+        if unknown:  # a misspelt `fulfil` would fulfil nothing
+            raise TypeError(
+                f"there is no option `{unknown[0]}`{meant(unknown[0], Options.__annotations__)}"
+            )
+        if not callable(getattr(decider, "decide", None)):
+            raise TypeError(
+                f"what decides has a method `decide`: {type(decider).__name__} has none"
+            )
+        check_called("fulfil", options.get("fulfil"))
+        check_class("explain", options.get("explain"), ExplainBudget)
         obligations = options.get("obligations", ())
         self.decider = decider
         self._fulfil = options.get("fulfil")

@@ -7,6 +7,7 @@ from time import monotonic
 from typing import Final
 
 from policyengine.concurrency import OwnLock
+from policyengine.model.settings import check_count, check_seconds
 
 _WINDOW: Final = 60.0
 
@@ -19,8 +20,9 @@ class ExplainBudget:
     """
 
     def __init__(self, seconds: float = 0.05, *, per_caller: int = 5, in_all: int = 60) -> None:
-        if not seconds > 0 or per_caller < 1 or in_all < 1:
-            raise ValueError("a budget has more than no seconds, and at least one refusal a minute")
+        check_seconds("seconds", seconds)
+        check_count("per_caller", per_caller)
+        check_count("in_all", in_all)
         self.seconds = seconds
         self._per_caller = per_caller
         self._in_all = in_all

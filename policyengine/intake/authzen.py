@@ -22,8 +22,8 @@ from policyengine.model.values import ABSENT
 
 _NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
 _REQUIRED: Final = _NAMES[:3]
-_OPENING: Final = ("context", "entities")
-"""Parts without which something may be absent that denies."""
+_OPENING: Final = ("context", "entities", "evaluations")
+"""Names without which something may be absent that denies, or one request is decided in place of a batch."""
 _MOST_COMPARED: Final = 1_000
 """Names without a meaning that are compared with those of parts; of more, anything may be meant."""
 

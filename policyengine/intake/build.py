@@ -15,7 +15,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.request_messages import Path, Problems, inside
 from policyengine.model.sealed import altered
-from policyengine.model.types import Schema
+from policyengine.model.types import ActionType, Schema
 from policyengine.model.values import ABSENT
 
 
@@ -25,22 +25,23 @@ def build_entity(
     raw: object,
     path: Path = None,
     store: EntityStore | None = None,
-    others: Iterable[object] = (),
+    others: Iterable[tuple[object, Path]] = (),
+    allowed: tuple[str, ...] | None = None,
 ) -> Entity:
     """Build an entity from `{"type", "id", "properties", "parents"}`.
 
     References may be given as entities: the new one then carries them, so that a request that it
     is part of knows them. *path*: where problems are. *store*: what else may be known of it. *others*:
-    entities that it refers to.
+    entities that it refers to, each with its place. *allowed*: the types that it may have, None for any.
 
     Raises `InvalidRequest` with every problem.
     """
     reader = Reader(schema, limits, Problems(limits.problems))
     if raw is ABSENT:
         reader.report("PE521", path, "it is missing")
-    entity = None if raw is ABSENT else reader.entity(raw, path)
+    entity = None if raw is ABSENT else reader.entity(raw, path, allowed)
     known = Known(reader.problems, reader.flawed)
-    beside = [(reader.entity(other, path), path) for other in others]
+    beside = [(reader.entity(other, place), place) for other, place in others]
     for given, place in ((entity, path), *beside, *reader.carried):
         if given is not None:
             known.add(given, place)
@@ -84,12 +85,25 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
     raise InvalidRequest(reader.problems.items)
 
 
-def check_action(schema: Schema, limits: Limits, raw: object) -> None:
-    """Raise `InvalidRequest` if there is no such action."""
+def action_of(schema: Schema, limits: Limits, raw: object) -> ActionType:
+    """Return an action by its name; raises `InvalidRequest` if there is none."""
     reader = Reader(schema, limits, Problems(limits.problems))
-    reader.action(raw, inside(None, "action"))
-    if reader.problems.items:
+    action = reader.action(raw, inside(None, "action"))
+    if reader.problems.items or action is None:
         raise InvalidRequest(reader.problems.items)
+    return action
+
+
+def list_of_entities(schema: Schema, limits: Limits, given: object) -> list[tuple[object, Path]]:
+    """Return the entities that are given beside others, each with its place; raises `InvalidRequest` if it is no list."""
+    reader, path = Reader(schema, limits, Problems(limits.problems)), inside(None, "entities")
+    if not isinstance(given, list):
+        reader.mistyped("a list of entities", given, path)
+    elif len(given) > limits.entities:
+        reader.report("PE514", path, f"a request brings along at most {limits.entities} entities")
+    else:
+        return [(one, inside(path, i)) for i, one in enumerate(given)]
+    raise InvalidRequest(reader.problems.items)
 
 
 def with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:

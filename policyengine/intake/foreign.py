@@ -7,7 +7,8 @@ its methods run here alone, and what is read afterwards is of built-in classes, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, ValuesView
+from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
 
@@ -57,6 +58,8 @@ def plain(raw: object) -> Any:
                 return copy(raw)
         if isinstance(raw, Mapping):
             return object_of((name, raw[name]) for name in raw)
+        if isinstance(raw, ValuesView | AbstractSet):  # also of the keys, or pairs, of a dict
+            return [*raw]
         if raw.__class__ is not made:
             return Refused(
                 "PE505", f"this is a `{class_name(made)}` that says it is something else"

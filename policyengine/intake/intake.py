@@ -8,24 +8,26 @@ engine loads this with the first request, or the first part that is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any, ClassVar, TypeVar
 
 from policyengine.intake.authzen import RequestDecoder
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
-from policyengine.intake.build import build_context, build_entity, check_action
+from policyengine.intake.build import action_of, build_context, build_entity, list_of_entities
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, Unknown, problem_of
-from policyengine.intake.validation import Validator
+from policyengine.intake.validation import Validator, as_list
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
-from policyengine.model.errors import InvalidRequest
+from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.request import Request
+from policyengine.model.types import ActionType
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -78,13 +80,25 @@ class Intake:
         built = self.fast.readers.entity(raw)
         return build_entity(self._program.schema, self._limits, raw) if built is None else built
 
-    def subject(self, raw: EntityLike) -> Entity:
-        """Return the subject of requests to come, as it is known now; raises `InvalidRequest`."""
-        store = self._store
-        if store is not None and problem_of(store, self._program.schema):
-            store = None  # every request is refused for that
-        subject, others = self._objects.subject(raw) if self._objects else (raw, [])
-        return build_entity(self._program.schema, self._limits, subject, SUBJECT, store, others)
+    def subject(self, raw: EntityLike, action: ActionType | None, entities: Any) -> Entity:
+        """Return the subject of requests to come, as it is known now; raises `InvalidRequest`.
+
+        *action*: the one that it is to do; None if it may be any. *entities*: as for a decision.
+        """
+        schema, most = self._program.schema, self._limits.entities
+        types = (one.subjects for one in ([action] if action else schema.actions.values()))
+        allowed = tuple(dict.fromkeys(chain.from_iterable(types))) or None
+        given, others = _store_and_others(entities, most)
+        store = self._store if given is None else given
+        wrong = None if store is None else problem_of(store, schema)
+        if wrong is not None and given is not None:
+            raise InvalidRequest([Problem("PE528", "store", wrong)])
+        beside = list_of_entities(schema, self._limits, others)
+        subject, known = self._objects.subject(raw) if self._objects else (raw, [])
+        beside = [(self._objects.whole(one), place) for one, place in beside]
+        beside += [(one, SUBJECT) for one in known]
+        store = None if wrong else store  # every request is refused for that
+        return build_entity(schema, self._limits, subject, SUBJECT, store, beside, allowed)
 
     def entity_of(self, given: object) -> Entity:
         """Build the entity that an object says; raises `InvalidRequest`."""
@@ -92,9 +106,9 @@ class Intake:
             raise TypeError(f"{type(given)!r} is not registered: `engine.register` its class")
         return build_entity(self._program.schema, self._limits, self._objects.whole(given))
 
-    def action(self, raw: object) -> None:
-        """Raise `InvalidRequest` if there is no such action."""
-        check_action(self._program.schema, self._limits, raw)
+    def action(self, raw: object) -> ActionType:
+        """Return an action by its name; raises `InvalidRequest` if there is none."""
+        return action_of(self._program.schema, self._limits, raw)
 
     def context(
         self, action: str, values: Mapping[str, Any] | None, attributes: Mapping[str, Any]
@@ -203,7 +217,8 @@ class Intake:
     ) -> Decision:
         """Decide a request in JSON, or one that was parsed; never raises for what it says."""
         store, others = _store_and_others(entities, self._limits.entities)
-        parts = None if others else self._decoder.decode_plainly(data, accept_now)
+        is_plain = isinstance(others, list) and not others
+        parts = None if not is_plain else self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
             decision = self._decide_quickly(*parts, store)
             if decision is not None:
@@ -278,21 +293,23 @@ class Intake:
         return decide()
 
 
-def _store_and_others(entities: Any, most: int) -> tuple[EntityStore | None, list[Any]]:
-    """Return the store that takes the place of the engine's, or at most *most* entities, and the first too many."""
-    given = plain(entities)
-    if isinstance(given, Iterable) and not isinstance(given, str | dict | EntityStore):
-        given = first_of(given, most + 1)
-    return (
-        (None, given) if isinstance(given, list) else (entities, [])
-    )  # no store is refused as one
+def _store_and_others(entities: Any, most: int) -> tuple[EntityStore | None, Any]:
+    """Return the store that takes the place of the engine's, or at most *most* entities, and the first too many.
+
+    What is neither is returned in place of the entities, to be reported.
+    """
+    if isinstance(entities, EntityStore):
+        return entities, []
+    return None, [] if entities is None else as_list(entities, most)
 
 
-def _give(raw: RawRequest, store: EntityStore | None, others: list[Any]) -> None:
+def _give(raw: RawRequest, store: EntityStore | None, others: Any) -> None:
     """Give a request what the service knows."""
     raw.store = store
     own = () if raw.entities is None else plain(raw.entities)
-    if others and isinstance(own, list | tuple):  # what is none is reported
+    if not isinstance(others, list):  # what is none is reported
+        raw.entities = others
+    elif others and isinstance(own, list | tuple):
         raw.entities = [*own, *others]
 
 

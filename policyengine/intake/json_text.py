@@ -30,7 +30,9 @@ def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
     if isinstance(given, bytearray | memoryview):
         given = bytes(given)
     if not isinstance(given, str | bytes):
-        refuse("PE516", f"a document is text or bytes, and not {got(given, private=False)}")
+        refuse(
+            "PE516", f"a document is text, bytes or an object, and not {got(given, private=False)}"
+        )
     if size is not None and len(given) > size:
         refuse("PE514", f"a document has at most {size} bytes")
     try:

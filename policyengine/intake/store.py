@@ -7,7 +7,7 @@ threads may share it; new facts are a new store, which `with_changes` makes of i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, KeysView, Mapping
 from typing import Any, Literal, TypeAlias, get_args
 
 from policyengine.intake.ancestors import Known
@@ -130,14 +130,16 @@ class EntityStore(Immutable):
     def __len__(self) -> int:
         return len(self._entities)
 
+    def keys(self) -> KeysView[Key]:
+        """The type and id of each entity; so `dict(store)` has the entities by these."""
+        return self._entities.keys()
+
     def __repr__(self) -> str:
         return f"<EntityStore of {len(self)} entities>"
 
 
-def problem_of(store: object, schema: Schema) -> str | None:
-    """Return why what was given as a store serves no requests of *schema*, None if it does."""
-    if not isinstance(store, EntityStore):
-        return "this is no store; make one with `engine.store`"
+def problem_of(store: EntityStore, schema: Schema) -> str | None:
+    """Return why a store serves no requests of *schema*, None if it does."""
     if not store.fits(schema):
         return "the store was made for other entity types; make it again for this engine"
     return None

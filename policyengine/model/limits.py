@@ -7,6 +7,8 @@ from typing import Final, Literal, TypeAlias, get_args
 from msgspec import Struct
 from msgspec.structs import replace
 
+from policyengine.model.settings import check_count
+
 _MEASURE: Final = 10_000
 """Code points of a policy set for which the limits of a set are given; a longer one may have more."""
 
@@ -60,6 +62,11 @@ class Limits(Struct, frozen=True):
     """Problems reported of one request."""
     undeclared: Undeclared = "refuse"
     """What becomes of undeclared members; set by the option of this name when an engine is loaded."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if name != "undeclared":
+                check_count(name, getattr(self, name), 0)
 
     def taking(self, undeclared: Undeclared) -> Limits:
         """Return these limits, with undeclared members dropped if that is asked for; raises `ValueError` for another word."""

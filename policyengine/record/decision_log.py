@@ -18,6 +18,7 @@ from weakref import WeakSet, finalize
 
 from policyengine.concurrency import in_forked_child
 from policyengine.model.errors import NotRecorded
+from policyengine.model.settings import check_called, check_count
 from policyengine.model.values import moment_text
 from policyengine.record.log_folder import LogFolder
 from policyengine.record.log_lines import LONGEST_LINE, encoded
@@ -59,10 +60,9 @@ class DecisionLog:
     ) -> None:
         if mode not in ("durable", "fast"):
             raise ValueError(f"a log is `durable` or `fast`, and not {mode!r}")
-        if size < _SMALLEST or queue < 1:
-            raise ValueError(
-                f"a file of a log has room for {_SMALLEST:,} bytes, and a queue for one record, at least"
-            )
+        check_count("size", size, _SMALLEST)
+        check_count("queue", queue)
+        check_called("to_log", to_log)
         self._path, self._mode, self._most, self._to_log = Path(path), mode, queue, to_log
         self._folder = LogFolder(self._path, size)
         # A signal may raise in any call of a Python function, so the lock is taken by itself: `Condition.__enter__` is one.

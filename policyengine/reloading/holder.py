@@ -26,6 +26,7 @@ from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, NotReloaded, PolicyError
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits, Undeclared
+from policyengine.model.settings import check_called, check_class, check_seconds
 from policyengine.model.values import to_datetime
 from policyengine.reloading.policy_files import PolicyFiles, State, warm_like
 from policyengine.reloading.shadow import Shadow
@@ -77,8 +78,19 @@ class PolicyHolder(Decider):
         on_reload: Callable[[PolicyHolder], object] | None = None,
         on_decision: OnDecision | None = None,
     ) -> None:
-        if poll is not None and not poll > 0:
-            raise ValueError(f"`poll` is a number of seconds above 0, or None, not {poll!r}")
+        if poll is not None:
+            check_seconds("poll", poll)
+        check_seconds("quiet", quiet, least=0)
+        if not callable(store):
+            from policyengine.intake.store import EntityStore
+
+            check_class("store", store, EntityStore, "make one with `engine.store`")
+        for hook, given_hook in [
+            ("on_load", on_load), ("on_difference", on_difference), ("on_reload", on_reload),
+            ("on_decision", on_decision),
+        ]:  # fmt: skip
+            check_called(hook, given_hook)
+        check_class("limits", limits, Limits)
         limits = (limits or Limits()).taking(undeclared)
         given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
         given["on_load"] = on_load
@@ -111,6 +123,10 @@ class PolicyHolder(Decider):
         raise TypeError(
             "a holder is neither copied nor pickled: pickle its `engine`, or make one where it is used"
         )
+
+    def __repr__(self) -> str:
+        state = "" if self._last_error is None else ", another in the files that did not take over"
+        return f"<holder of {self._engine!r}{state}>"
 
     def __enter__(self) -> Self:
         return self

@@ -37,6 +37,9 @@ class Shadow:
     def __reduce__(self) -> NoReturn:
         raise TypeError("a shadow is of the process that compares: read its `differences`")
 
+    def __repr__(self) -> str:
+        return f"<candidate {self.engine!r}, compared {self._compared:,} times>"
+
     @property
     def compared(self) -> int:
         """The requests that both were asked."""

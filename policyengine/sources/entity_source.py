@@ -8,6 +8,7 @@ from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from policyengine.intake.foreign import plain
 from policyengine.model.entities import Entity, EntityLike, Key
+from policyengine.model.settings import check_called, check_count
 from policyengine.runtime.bounded_cache import BoundedCache
 
 Fetched: TypeAlias = Iterable[EntityLike]
@@ -19,6 +20,12 @@ class EntitySource(Protocol):
     def fetch(self, keys: Sequence[Key], /) -> Fetched | Awaitable[Fetched]:
         """Return those of the entities that there are, and no others; or what returns them when it is awaited."""
         ...
+
+
+def check_source(given: object) -> None:
+    """Raise `TypeError` unless something has the method of a source."""
+    if not callable(getattr(given, "fetch", None)):
+        raise TypeError(f"a source has a method `fetch`: {type(given).__name__} has none")
 
 
 class CachedSource:
@@ -36,6 +43,9 @@ class CachedSource:
         version: Callable[[], object],
         size: int = 10_000,
     ) -> None:
+        check_source(source)
+        check_called("version", version, optional=False)
+        check_count("size", size)
         self._source = source
         self._version = version
         self._size = size
@@ -45,6 +55,9 @@ class CachedSource:
         raise TypeError(
             "a source that keeps entities is not pickled: make one where its version is"
         )
+
+    def __repr__(self) -> str:
+        return f"<{len(self._kept.entities):,} entities kept of {self._source!r}>"
 
     def version(self) -> object:
         """Return the version by now; raises `TypeError` for one that may change and equal itself."""

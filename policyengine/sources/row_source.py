@@ -23,6 +23,12 @@ class RowSource:
     """
 
     def __init__(self, session: Any, models: Mapping[str, type]) -> None:
+        for type_, model in models.items():
+            mapper: Any = inspect(model, raiseerr=False)
+            if mapper is None or len(mapper.primary_key) != 1:
+                raise TypeError(
+                    f"`{type_}` is not of a mapped class with one column as primary key"
+                )
         self._session = session
         self._models = dict(models)
 

@@ -24,7 +24,15 @@ from policyengine.model.asked_request import Request
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.request_messages import class_name, entity_name
-from policyengine.sources.entity_source import CachedSource, EntitySource, OneVersion, close, copied
+from policyengine.model.settings import check_class, check_count, check_seconds
+from policyengine.sources.entity_source import (
+    CachedSource,
+    EntitySource,
+    OneVersion,
+    check_source,
+    close,
+    copied,
+)
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -54,6 +62,12 @@ class SourcedEngine(Decider):
         deadline: float = 1.0,
         most: int = 1_000,
     ) -> None:
+        from policyengine.engine import PolicyEngine
+
+        check_class("engine", engine, PolicyEngine)
+        check_source(source)
+        check_seconds("deadline", deadline)
+        check_count("most", most)
         if engine._store is not None:  # noqa: SLF001 - it is part of the engine
             raise ValueError(
                 "an engine with a store has its entities there: `engine.with_store(None)`"
@@ -67,6 +81,9 @@ class SourcedEngine(Decider):
         raise TypeError(
             "a sourced engine is neither copied nor pickled: make one where its source is"
         )
+
+    def __repr__(self) -> str:
+        return f"<{self.engine!r} with entities of {self.source!r}>"
 
     @overload
     def decide(self, request: Request, /) -> Decision: ...

@@ -195,7 +195,6 @@ class _Fails:
         (ENGINE.with_store(ENGINE.store([])), (user(), "read", {"type": "File", "id": "g"}), 403),
         (SourcedEngine(ENGINE, _Facts()), (user(), "read", {"type": "File", "id": "g"}), 403),
         (SourcedEngine(ENGINE, _Fails()), (user(), "read", {"type": "File", "id": "g"}), 503),
-        (object(), (user(), "read", FILE), 500),
     ],
 )  # fmt: skip
 def test_what_cannot_be_decided_is_refused_without_a_word_about_why(decider, parts, status, caplog):
@@ -273,7 +272,7 @@ def test_what_would_allow_is_told_where_the_service_says_so_and_as_long_as_it_la
     "given", [{"seconds": 0}, {"seconds": float("nan")}, {"per_caller": 0}, {"in_all": 0}]
 )
 def test_a_budget_of_nothing_is_refused(given):
-    with pytest.raises(ValueError, match="at least one"):
+    with pytest.raises(ValueError, match=r"`seconds` is a number|is a whole number from 1 on"):
         ExplainBudget(**given)
 
 

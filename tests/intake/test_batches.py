@@ -332,7 +332,7 @@ def test_a_batch_answers_as_its_requests_one_by_one():
 @pytest.mark.parametrize("given", [3, "x", {"type": "Clerk", "id": "c"}])
 def test_what_is_neither_entities_nor_a_store_is_refused(given):
     decision = ENGINE.decide_request(VIEW, entities=given)
-    assert [problem.path for problem in decision.problems] == ["store"]
+    assert [problem.path for problem in decision.problems] == ["entities"]
     (one,) = ENGINE.evaluations({"evaluations": [VIEW]}, entities=given).decisions
     assert one.problems == decision.problems
 
@@ -360,3 +360,12 @@ def test_parents_that_never_end_are_refused():
     with pytest.raises(InvalidRequest) as refused:
         engine.entity("Clerk", "c", standing=True, parents=_failing())
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["evaluation", "Evaluations", "evalutions", "evaluations_"])
+def test_a_batch_under_a_misspelt_name_is_not_decided_as_one_request(name):
+    asked = {**VIEW, name: [{"action": {"name": "nonsense"}}]}
+    assert ENGINE.decide_request(VIEW).allowed
+    for decision in (ENGINE.decide_request(asked), *ENGINE.evaluations(asked).decisions):
+        assert not decision.allowed
+        assert [(one.code, one.path) for one in decision.problems] == [("PE533", name)]

@@ -203,7 +203,3 @@ def test_an_engine_goes_when_another_takes_its_place():
 def test_with_handlers_and_limits():
     engine = PolicyEngine.from_text(POLICY, obligations={"x": print})
     assert engine.with_store(None)._handlers == engine._handlers
-    with pytest.raises(InvalidRequest, match="no store"):
-        engine.with_store([]).decide(
-            {"type": "User", "id": "u"}, "read", {"type": "Document", "id": "d"}
-        )

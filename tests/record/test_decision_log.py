@@ -257,7 +257,7 @@ def test_a_folder_that_cannot_be_written_is_said_at_once(tmp_path):
         DecisionLog(tmp_path / "other")
     with pytest.raises(ValueError, match="durable"):
         DecisionLog(tmp_path / "x", "slow")  # type: ignore[arg-type] - on purpose
-    with pytest.raises(ValueError, match="room"):
+    with pytest.raises(ValueError, match="whole number from 1,000 on"):
         DecisionLog(tmp_path / "x", size=0)
 
 

@@ -1,0 +1,39 @@
+"""Refuse settings that do not fit where they are given, and not later, where they are needed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def check_seconds(name: str, given: Any, *, least: float | None = None) -> None:
+    """Raise `TypeError` or `ValueError` unless a setting is a number of seconds above 0, or at least *least*."""
+    if isinstance(given, bool) or not isinstance(given, int | float):
+        raise TypeError(f"`{name}` is a number of seconds, and not {_shown_type(given)}")
+    if not (given > 0 if least is None else given >= least):
+        bound = "above 0" if least is None else f"from {least:g} on"
+        raise ValueError(f"`{name}` is a number of seconds {bound}, not {given!r}")
+
+
+def check_count(name: str, given: Any, least: int = 1) -> None:
+    """Raise `TypeError` or `ValueError` unless a setting is a whole number from *least* on."""
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise TypeError(f"`{name}` is a whole number, and not {_shown_type(given)}")
+    if given < least:
+        raise ValueError(f"`{name}` is a whole number from {least:,} on, not {given!r}")
+
+
+def check_called(name: str, given: Any, *, optional: bool = True) -> None:
+    """Raise `TypeError` unless a setting is a function or, if it is *optional*, None."""
+    if not callable(given) and not (optional and given is None):
+        raise TypeError(f"`{name}` is a function, and not {_shown_type(given)}")
+
+
+def check_class(name: str, given: Any, class_: type, advice: str = "") -> None:
+    """Raise `TypeError` unless a setting is of *class_*, or None."""
+    if given is not None and not isinstance(given, class_):
+        said = f"`{name}` is of the class {class_.__name__}, and not {_shown_type(given)}"
+        raise TypeError(said + (advice and f": {advice}"))
+
+
+def _shown_type(given: object) -> str:
+    return "None" if given is None else f"of the type {type(given).__name__}"

@@ -1,0 +1,191 @@
+"""Settings that do not fit are refused where they are given, and what was set shows in a text."""
+
+import re
+from datetime import timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from policyengine import (
+    CachedSource,
+    DecisionCache,
+    DecisionLog,
+    InvalidRequest,
+    Limits,
+    PolicyEngine,
+    PolicyHolder,
+    SourcedEngine,
+    StaleSubject,
+)
+from policyengine.adapters.enforcement import EnforcementPoint
+from policyengine.adapters.explain_budget import ExplainBudget
+
+TEXT = """
+package settings
+entity Team in Team
+entity User in Team { level: int, boss?: User }
+entity Document { owner: User }
+action read by User on Document with { reason?: string }
+action audit by Team on Document
+permit own: read when resource.owner == subject
+permit staff: read when subject within Team "all"
+permit boss: read when subject has boss and subject.boss.level > 3
+permit auditors: audit
+"""
+ENGINE = PolicyEngine.from_text(TEXT)
+SOURCE = SimpleNamespace(fetch=lambda _keys: [])
+ANN = {"type": "User", "id": "ann", "properties": {"level": 1}, "parents": []}
+PLAN = {"type": "Document", "id": "plan", "properties": {"owner": {"type": "User", "id": "bob"}}}
+FILE = "settings.policy"
+
+
+@pytest.fixture(autouse=True)
+def _file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / FILE).write_text(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: PolicyEngine.load(FILE, store=[]), "`store` is of the class EntityStore"),
+        (lambda: PolicyEngine.load(FILE, limits=3), "`limits` is of the class Limits"),
+        (lambda: PolicyEngine.load(FILE, obligations="log"), "and not one text"),
+        (lambda: PolicyEngine.load(FILE, obligations={"log": 3}), "`obligations['log']` is a func"),
+        (lambda: ENGINE.with_store([ANN]), "make one with `engine.store`"),
+        (lambda: ENGINE.with_record("log"), "`on_decision` is a function"),
+        (lambda: ENGINE.explain(ANN, "read", PLAN, seconds="1"), "`seconds` is a number"),
+        (lambda: ENGINE.explain(ANN, "read", PLAN, seconds=-1), "from 0 on, not -1"),
+        (lambda: ENGINE.bind(ANN, max_age=timedelta(0)), "`max_age` is a time above 0"),
+        (lambda: ENGINE.bind(ANN, max_age=timedelta(-1)), "`max_age` is a time above 0"),
+        (lambda: DecisionCache(TEXT), "`engine` is of the class PolicyEngine"),
+        (lambda: Limits(set_size="9"), "`set_size` is a whole number"),
+        (lambda: Limits(problems=-1), "from 0 on, not -1"),
+        (lambda: Limits(entities=True), "`entities` is a whole number"),
+        (lambda: PolicyHolder(FILE, poll="2"), "`poll` is a number of seconds"),
+        (lambda: PolicyHolder(FILE, poll=timedelta(seconds=2)), "not of the type timedelta"),
+        (lambda: PolicyHolder(FILE, poll=float("nan")), "above 0, not nan"),
+        (lambda: PolicyHolder(FILE, quiet="1"), "`quiet` is a number of seconds"),
+        (lambda: PolicyHolder(FILE, quiet=-1), "from 0 on"),
+        (lambda: PolicyHolder(FILE, store=[ANN]), "make one with `engine.store`"),
+        (lambda: PolicyHolder(FILE, limits=3), "`limits` is of the class"),
+        (lambda: PolicyHolder(FILE, on_load=3), "`on_load` is a function"),
+        (lambda: PolicyHolder(FILE, on_reload=3), "`on_reload` is a function"),
+        (lambda: PolicyHolder(FILE, on_difference=3), "`on_difference` is a function"),
+        (lambda: PolicyHolder(FILE, on_decision=3), "`on_decision` is a function"),
+        (lambda: SourcedEngine(TEXT, SOURCE), "`engine` is of the class"),
+        (lambda: SourcedEngine(ENGINE, {}), "a source has a method `fetch`"),
+        (lambda: SourcedEngine(ENGINE, SOURCE, deadline=None), "`deadline` is a number of seconds"),
+        (lambda: SourcedEngine(ENGINE, SOURCE, deadline=0), "above 0, not 0"),
+        (lambda: SourcedEngine(ENGINE, SOURCE, most=0), "from 1 on"),
+        (lambda: CachedSource({}, int), "a source has a method `fetch`"),
+        (lambda: CachedSource(SOURCE, 3), "`version` is a function"),
+        (lambda: CachedSource(SOURCE, None), "`version` is a function"),
+        (lambda: CachedSource(SOURCE, int, size=0), "from 1 on"),
+        (lambda: DecisionLog("log", size="1"), "`size` is a whole number"),
+        (lambda: DecisionLog("log", "fast", queue=1.5), "`queue` is a whole number"),
+        (lambda: DecisionLog("log", to_log=3), "`to_log` is a function"),
+        (lambda: ExplainBudget("1"), "`seconds` is a number"),
+        (lambda: ExplainBudget(per_caller=None), "`per_caller` is a whole number"),
+        (lambda: EnforcementPoint(3), "what decides has a method `decide`"),
+        (lambda: EnforcementPoint(ENGINE, fulfill=print), "did you mean `fulfil`"),
+        (lambda: EnforcementPoint(ENGINE, fulfil="log"), "`fulfil` is a function"),
+        (lambda: EnforcementPoint(ENGINE, explain=0.05), "`explain` is of the class ExplainBudget"),
+    ],
+)  # fmt: skip
+def test_a_setting_that_does_not_fit_is_refused_at_once(make, said):
+    with pytest.raises((TypeError, ValueError), match=re.escape(said)):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("subject", "action", "place"),
+    [
+        (PLAN, None, "subject.type"),
+        (PLAN, "read", "subject.type"),
+        ({"type": "Team", "id": "all"}, "read", "subject.type"),
+        (ANN, "audit", "subject.type"),
+        (ANN, "reed", "action"),
+    ],
+)
+def test_a_subject_that_can_do_nothing_is_not_bound(subject, action, place):
+    with pytest.raises(InvalidRequest) as refusal:
+        ENGINE.bind(subject, action)
+    assert [problem.path for problem in refusal.value.problems] == [place]
+    assert ENGINE.bind({"type": "Team", "id": "all", "parents": []}, "audit").decide(PLAN).allowed
+
+
+def test_a_subject_is_bound_with_what_it_refers_to():
+    named = {"type": "User", "id": "ann"}
+    all_ = {"type": "Team", "id": "all", "parents": []}
+    night = {"type": "Team", "id": "night", "parents": [{"type": "Team", "id": "all"}]}
+    ann = {**ANN, "parents": [{"type": "Team", "id": "night"}]}
+    assert ENGINE.bind(ann, entities=[night, all_]).decide("read", PLAN).allowed
+    store = ENGINE.store([ann, night, all_])
+    assert ENGINE.bind(named, "read", entities=store).decide(PLAN).allowed
+    boss = {"type": "User", "id": "eve", "properties": {"level": 4}, "parents": []}
+    led = {**ANN, "properties": {"level": 1, "boss": {"type": "User", "id": "eve"}}}
+    bound = ENGINE.bind(led, entities=(one for one in [boss]))
+    assert bound.decide("read", PLAN).rules == ("access.boss",)
+    small = PolicyEngine.from_text(TEXT, limits=Limits(entities=1))
+    for entities, path in [([night, all_], "entities"), ([3], "entities[0]"), ("x", "entities")]:
+        with pytest.raises(InvalidRequest) as refusal:
+            small.bind(ann, entities=entities)
+        assert refusal.value.problems[0].path == path
+    other = PolicyEngine.from_text("package o entity User action see by User on User permit p: see")
+    with pytest.raises(InvalidRequest, match="PE528"):
+        ENGINE.bind(named, entities=other.store([]))
+
+
+def test_a_bound_subject_is_explained_as_it_was_bound(monkeypatch):
+    bound = ENGINE.bind(ANN, max_age=timedelta(seconds=60))
+    explained = bound.explain("read", PLAN, {"reason": "x"}, seconds=1.0)
+    asked = ENGINE.explain(ANN, "read", PLAN, {"reason": "x"})
+    assert [*explained.lines("auditor")] == [*asked.lines("auditor")]
+    monkeypatch.setattr("policyengine.runtime.clock.now", lambda: 1 << 61)
+    with pytest.raises(StaleSubject):
+        bound.explain("read", PLAN)
+
+
+def test_all_that_decides_or_keeps_shows_what_it_is():
+    digest = ENGINE.digest[:12]
+    holder = PolicyHolder(FILE, shadow=FILE)
+    made = [
+        ENGINE, ENGINE.bind(ANN), ENGINE.bind(ANN, "read"), DecisionCache(ENGINE), holder,
+        holder.shadow, SourcedEngine(ENGINE, SOURCE),
+    ]  # fmt: skip
+    for one in made:
+        assert digest in repr(one)
+    assert repr(CachedSource(SOURCE, int)).startswith("<0 entities kept of")
+
+
+def test_views_of_dicts_are_taken_as_sets_and_lists():
+    engine = PolicyEngine.from_text("""
+        package views
+        entity Team
+        entity User in Team { scopes: set<string> }
+        entity Document
+        action read by User on Document
+        field gate view "which"
+        gate view {
+            permit p: read when "a" in subject.scopes and subject within Team "t" fields id
+        }
+    """)
+    teams = {"t": {"type": "Team", "id": "t"}}
+    user = {"type": "User", "id": "u", "properties": {"scopes": {"a": 1, "b": 2}.keys()}}
+    user["parents"] = teams.values()
+    described = {"t": {"type": "Team", "id": "t", "parents": []}}
+    document = {"type": "Document", "id": "d"}
+    for _ in range(2):  # the second request takes the fast path
+        decision = engine.decide(
+            user, "read", document, fields={"id": 1}.keys(), entities=described.values()
+        )
+        assert decision.allowed
+    repeated = {**user, "properties": {"scopes": {1: "a", 2: "a"}.values()}}
+    with pytest.raises(InvalidRequest, match=r"subject\.properties\.scopes"):
+        engine.decide(repeated, "read", document, entities=described.values())
+
+
+def test_a_store_as_a_dict_has_its_entities():
+    store = ENGINE.store([ANN])
+    assert dict(store) == {("User", "ann"): store["User", "ann"]}
