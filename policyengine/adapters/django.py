@@ -7,7 +7,7 @@ could answer without asking. The middleware refuses every other view.
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from logging import getLogger
 from typing import Any, TypeVar, Unpack, cast
 
@@ -17,14 +17,15 @@ from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
 from policyengine.bound import BoundSubject
 
 try:
-    from asgiref.sync import iscoroutinefunction, markcoroutinefunction, sync_to_async
+    from asgiref.sync import iscoroutinefunction, markcoroutinefunction
     from django.http import HttpResponse
     from django.http.response import HttpResponseBase
-    from django.utils.cache import patch_cache_control
     from django.utils.decorators import sync_and_async_middleware
     from django.utils.functional import LazyObject, empty
 except ImportError:
     raise ImportError("this needs Django: install `policyengine-dsl[django]`") from None
+
+from policyengine.adapters.django_requests import called, private, signed_in
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -103,10 +104,10 @@ class Guard(EnforcementPoint):
         try:
             self._is_action(action, request)
             ask = self._subject
-            subject = self.subject_of(await _called(ask, request) if ask else await request.auser())
+            subject = self.subject_of(await (called(ask, request) if ask else signed_in(request)))
             is_made = callable(resource)
-            thing = await _called(resource, request, *args, **kwargs) if is_made else resource
-            context = None if self._context is None else await _called(self._context, request)
+            thing = await called(resource, request, *args, **kwargs) if is_made else resource
+            context = None if self._context is None else await called(self._context, request)
             request.decision = await self.enforce_async(subject, action, thing, context)
         except Refusal as refusal:
             return self.response_to(refusal)
@@ -182,18 +183,3 @@ class Gatekeeper:
             getLogger("policyengine.adapters").error("what a view reads or writes: %s", problem)
             problem = self._guard.nothing_known()
         return self._guard.response_to(problem) if isinstance(problem, Refusal) else None
-
-
-async def _called(source: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
-    call = functools.partial(source, *args, **kwargs)
-    found = await (call if iscoroutinefunction(source) else sync_to_async(call))()
-    return await found if isinstance(found, Awaitable) else found
-
-
-def private(response: Any) -> Any:
-    """Return *response*, of which no cache that others share keeps anything."""
-    if "Cache-Control" in response:
-        patch_cache_control(response, private=True)
-    else:
-        response.headers["Cache-Control"] = "private"
-    return response

@@ -11,7 +11,8 @@ except ModuleNotFoundError:
     raise ImportError("this needs Django: install `policyengine-dsl[django]`") from None
 
 from policyengine.adapters.declaring import declared
-from policyengine.adapters.django import Guard, private
+from policyengine.adapters.django import Guard
+from policyengine.adapters.django_requests import private
 
 
 class GuardedView:

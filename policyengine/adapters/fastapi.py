@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter, Signature
-from typing import Any, Unpack
+from types import NoneType, UnionType
+from typing import Any, NamedTuple, Union, Unpack, get_args, get_origin
 
 from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, Options
@@ -125,14 +126,27 @@ def _chosen_by_client(dependant: Any) -> Iterator[str]:
             one.dependencies if one.name is None else ()
         ):  # else the operation has the decision
             if part.name == "resource" and id(part.call) not in calls:
-                yield from sorted(_all_parameters(part) - used)
+                yield from sorted(one.alias for one in _all_parameters(part) - used)
 
 
-def _parameters(dependant: Any) -> Iterator[str]:
-    return (one.alias for one in (*dependant.query_params, *dependant.body_params))
+class _Parameter(NamedTuple):
+    """What a client says: in the query or in the body, and of which type, but for None."""
+
+    source: str
+    alias: str
+    types: frozenset[str]
 
 
-def _all_parameters(dependant: Any) -> set[str]:
+def _parameters(dependant: Any) -> Iterator[_Parameter]:
+    for source in ("query_params", "body_params"):
+        for one in getattr(dependant, source):
+            said = one.field_info.annotation
+            types = get_args(said) if get_origin(said) in (Union, UnionType) else (said,)
+            known = frozenset(str(type_) for type_ in types if type_ is not NoneType)
+            yield _Parameter(source, one.alias, known)
+
+
+def _all_parameters(dependant: Any) -> set[_Parameter]:
     return {*_parameters(dependant)}.union(*map(_all_parameters, dependant.dependencies))
 
 

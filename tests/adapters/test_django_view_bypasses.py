@@ -33,7 +33,7 @@ from django.contrib.sessions.models import Session  # isort: skip
 from django.db import connection  # isort: skip
 from django.http import HttpResponse  # isort: skip
 from django.test import AsyncClient, Client, RequestFactory, override_settings  # isort: skip
-from django.utils.decorators import method_decorator  # isort: skip
+from django.utils.decorators import method_decorator, sync_only_middleware  # isort: skip
 from django.utils.functional import SimpleLazyObject  # isort: skip
 from django.views.decorators.cache import cache_page  # isort: skip
 from django.views.generic import DetailView, View  # isort: skip
@@ -251,6 +251,39 @@ def test_views_are_guarded_when_they_are_asynchronous():
             assert is_refused(asked(who, f"/{view}/1")), view
     for where in ("undeclared", "cached/1"):
         assert is_refused(asked("bob", f"/{where}"))
+
+
+@pytest.mark.parametrize("lazily", [False, True])
+@pytest.mark.parametrize("given", ["nobody", "ann"])
+def test_an_asynchronous_view_knows_whom_a_middleware_put_in_the_place_of_the_user(given, lazily):
+    """As one does for tokens, or for accounts that are locked."""
+    seen = []
+
+    @sync_only_middleware
+    def replacing(get_response: Any) -> Any:
+        def middleware(request: Any) -> Any:
+            seen.append(request.user.username)
+            other: Any = AnonymousUser() if given == "nobody" else User.objects.get(username="ann")
+            request.user = SimpleLazyObject(lambda: other) if lazily else other
+            return get_response(request)
+
+        return middleware
+
+    @async_to_sync
+    async def asked(path: str) -> Any:
+        made = AsyncClient(raise_request_exception=False)
+        user = await User.objects.aget(username="bob")
+        await made.aforce_login(user, "django.contrib.auth.backends.ModelBackend")
+        return await made.get(path)
+
+    site.replacing = replacing
+    middleware = [*MIDDLEWARE[:-1], "tests.adapters.django_site.replacing", MIDDLEWARE[-1]]
+    with override_settings(MIDDLEWARE=middleware):
+        for view in ("notes", "async", "async-class"):
+            assert is_refused(asked(f"/{view}/1")), view
+    assert seen == ["bob"] * 3
+    for view in ("async", "async-class"):
+        assert asked(f"/{view}/1").content == b"secret"
 
 
 def test_whoever_is_signed_in_is_looked_at_and_not_what_stands_for_them():

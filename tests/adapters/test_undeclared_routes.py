@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Body, Depends, FastAPI, Query
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
@@ -221,9 +221,27 @@ def by_two_requirements(app: FastAPI) -> None:
     app.get("/users/{name}", dependencies=[MAY_READ, GUARD.requires("edit", load)])(secret)
 
 
+def from_another_place(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[str, Body(embed=True)] = "theirs") -> str:
+        return SECRET
+
+
+def of_several_of_the_query(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[list[str], Query()]) -> str:
+        return SECRET
+
+
 def of_the_query_too(app: FastAPI) -> None:
     @app.get("/users/{name}", dependencies=[MAY_READ])
     async def show(id: str) -> str:
+        return SECRET
+
+
+def of_the_query_or_nothing(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[str | None, Query(max_length=9)] = None) -> str:
         return SECRET
 
 
@@ -239,14 +257,19 @@ def by_the_decision(app: FastAPI) -> None:
         return SECRET
 
 
-@pytest.mark.parametrize("serve", [beside_its_path, by_two_requirements])
+OTHERS = [beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query]
+
+
+@pytest.mark.parametrize("serve", OTHERS)
 def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(serve: Any, caplog):
     assert asked_of(serve, guarded=False) == 200
     assert asked_of(serve) == 403
     assert "the resource of /users/{name} is another one than its own: `id`" in caplog.text
 
 
-@pytest.mark.parametrize("serve", [of_the_query_too, of_what_is_loaded, by_the_decision])
+@pytest.mark.parametrize(
+    "serve", [of_the_query_too, of_the_query_or_nothing, of_what_is_loaded, by_the_decision]
+)
 def test_an_operation_may_take_its_resource_from_the_query(serve: Any):
     assert asked_of(serve) == 200
 

@@ -1,0 +1,123 @@
+"""Cached sources: nothing that is kept outlives its version, and no request is decided about two."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from policyengine import CachedSource, InvalidRequest, PolicyEngine, SourcedEngine
+from tests.sources.test_sources import POLICY, Facts, Later, Odd, ask, document, named, user
+
+
+def test_what_is_kept_is_not_used_after_a_change():
+    facts, version = Facts(), [0]
+    cached = CachedSource(facts, lambda: version[0], size=3)
+    for _ in range(3):
+        assert ask(cached, "ann", "a")
+    first = len(facts.asked)
+    assert first < 6
+    for step in range(50):
+        suspended = step % 2 == 0
+        facts.facts["User", "ann"] = user("ann", suspended=suspended)
+        version[0] += 1
+        assert ask(cached, "ann", "a") is not suspended
+    del facts.facts["User", "ann"]
+    version[0] += 1
+    with pytest.raises(InvalidRequest):
+        ask(cached, "ann", "a")
+    with pytest.raises(InvalidRequest, match="TypeError"):
+        ask(CachedSource(Later(), lambda: 0), "ann", "a")
+
+
+def test_nothing_is_kept_of_what_is_refused():
+    banned = user("ann", banned=True)
+    for wrong in ([user("ann"), banned], [banned, user("ann")], [user("ann"), user("eve")]):
+        facts = Odd(lambda *_, wrong=wrong: wrong)
+        cached = CachedSource(facts, lambda: 0)
+        with pytest.raises(InvalidRequest, match="PE590"):
+            ask(cached, "ann", "a")
+        facts.answer = Facts.fetch
+        facts.facts["User", "ann"] = banned
+        assert not ask(cached, "ann", "a")
+
+
+@pytest.mark.parametrize("versions", [[1, 2, 1], [2, 1], [1.0, 2], [None, None], ["a", None, "a"]])
+def test_nothing_is_kept_where_versions_go_back_or_there_is_none(versions):
+    facts, at = Facts(), [versions[0]]
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), CachedSource(facts, lambda: at[0]))
+    assert sourced.decide(*ASKED).allowed
+    for version in versions[1:-1]:
+        at[0] = version
+        assert sourced.decide(named("User", "bob"), "read", named("Document", "b")).allowed
+    facts.facts["User", "ann"] = user("ann", suspended=True)
+    at[0] = versions[-1]
+    assert not sourced.decide(*ASKED).allowed
+
+
+ASKED = named("User", "ann"), "read", named("Document", "a")
+
+
+@pytest.mark.parametrize("version", [[1], {}, asyncio.sleep])
+def test_a_version_that_may_change_and_equal_itself_is_none(version):
+    given = (lambda: version(0)) if callable(version) else lambda: version
+    with pytest.raises(InvalidRequest, match="TypeError"):
+        SourcedEngine(PolicyEngine.from_text(POLICY), CachedSource(Facts(), given)).decide(*ASKED)
+
+
+class Moved(Facts):
+    """In no state of it may ann read what bob owns: first she is not his boss, and then she is suspended."""
+
+    def __init__(self) -> None:
+        super().__init__([user("ann"), user("bob"), document("b", "bob")])
+        self.version = 1
+
+    def change(self) -> None:
+        self.version = 2
+        self.facts["User", "ann"] = user("ann", suspended=True)
+        self.facts["User", "bob"] = user("bob", boss="ann")
+
+    def fetch(self, keys: Any) -> Any:
+        found = super().fetch(keys)
+        if self.version == 1 and len(self.asked) == self.at:
+            self.change()
+        return found
+
+    at = 1
+
+
+@pytest.mark.parametrize("asynchronous", [False, True])
+def test_a_request_is_decided_about_facts_of_one_version(asynchronous):
+    asked = named("User", "ann"), "read", named("Document", "b")
+    engine = PolicyEngine.from_text(POLICY)
+
+    def decided(source: Any, others: Any = ()) -> bool:
+        sourced = SourcedEngine(engine, source, deadline=60)
+        given = {"entities": iter(others)}
+        if asynchronous:
+            return asyncio.run(sourced.decide_async(*asked, **given)).allowed
+        return sourced.decide(*asked, **given).allowed
+
+    for kept in ([], [("User", "bob")], [("Document", "b"), ("User", "bob")]):
+        facts = Moved()
+        cached = CachedSource(facts, lambda facts=facts: facts.version)
+        facts.at = 0
+        for key in kept:
+            [*cached.fetch([key])]
+        facts.at, others = len(facts.asked) + 1, []
+        assert not decided(cached)
+        assert facts.version == 2
+    facts = Moved()  # what was given with the request is there the second time, too
+    del facts.facts["User", "ann"]
+    facts.change = lambda: setattr(facts, "version", 2)  # type: ignore[method-assign]
+    others = [user("ann", suspended=True)]
+    assert not decided(CachedSource(facts, lambda: facts.version), others)
+
+
+def test_facts_that_always_change_are_too_late():
+    steps = iter(range(1_000_000))
+    cached = CachedSource(Facts(), lambda: next(steps))
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), cached, deadline=0.05)
+    with pytest.raises(InvalidRequest, match=r"within 0\.05 s"):
+        sourced.decide(*ASKED)

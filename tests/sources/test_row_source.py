@@ -1,0 +1,194 @@
+"""Rows of SQLAlchemy as a source: they are as they are in the database, whatever a session knows of them."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+from sqlalchemy import ForeignKey, create_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from policyengine import InvalidRequest, PolicyEngine, Ref, SourcedEngine
+from policyengine.sources.row_source import RowSource
+from tests.sources.test_sources import POLICY, named
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Person(Base):
+    __tablename__ = "people"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    suspended: Mapped[bool]
+    banned: Mapped[bool | None]
+    boss_id: Mapped[int | None]
+
+
+class Page(Base):
+    __tablename__ = "pages"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str]
+    owner_id: Mapped[int] = mapped_column(ForeignKey("people.id"))
+
+
+def registered() -> PolicyEngine:
+    engine = PolicyEngine.from_text(POLICY)
+    engine.register(Person, "User", boss=Ref("boss_id"), parents=lambda _: [])
+    engine.register(Page, "Document", owner=Ref("owner_id"), parents=lambda _: [])
+    return engine
+
+
+def rows() -> list[Any]:
+    return [
+        Person(id=1, suspended=False),
+        Person(id=2, suspended=False, boss_id=1),
+        Page(id=7, title="T", owner_id=2),
+    ]
+
+
+def test_every_revocation_in_a_database_is_seen_after_the_commit():
+    database, engine = create_engine("sqlite://"), registered()
+    Base.metadata.create_all(database)
+    models = {"User": Person, "Document": Page}
+    with Session(database) as writing, Session(database) as reading:
+        writing.add_all(rows())
+        writing.commit()
+        sourced = SourcedEngine(engine, RowSource(reading, models), deadline=60)
+        for step in range(300):
+            person, suspended = writing.get(Person, 1 + step % 2), step % 3 == 0
+            assert person is not None
+            person.suspended = suspended
+            writing.commit()
+            asked = named("User", str(person.id)), "read", named("Document", "7")
+            assert sourced.decide(*asked).allowed is not suspended
+            reading.rollback()
+        for wrong in ("007", "x", "8", ""):
+            with pytest.raises(InvalidRequest, match="is not in the source"):
+                sourced.decide(named("User", "1"), "read", named("Document", wrong))
+
+
+def test_what_was_changed_and_not_written_is_not_lost():
+    database, engine = create_engine("sqlite://"), registered()
+    Base.metadata.create_all(database)
+    asked = named("User", "1"), "read", named("Document", "7")
+    with Session(database) as session:
+        session.add_all(rows())
+        session.commit()
+        person = session.get(Person, 1)
+        assert person is not None
+        sourced = SourcedEngine(engine, RowSource(session, {"User": Person, "Document": Page}))
+        person.suspended = True
+        with session.no_autoflush:
+            assert not sourced.decide(*asked).allowed
+        assert person in session.dirty
+        assert not sourced.decide(*asked).allowed  # which writes it first
+        session.rollback()
+        assert sourced.decide(*asked).allowed
+
+
+class Related(DeclarativeBase):
+    pass
+
+
+class Owner(Related):
+    __tablename__ = "owners"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    banned: Mapped[bool | None]
+
+
+class Paper(Related):
+    __tablename__ = "papers"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    title: Mapped[str] = mapped_column(default="")
+    owner_id: Mapped[int] = mapped_column(ForeignKey("owners.id"))
+    owner: Mapped[Owner] = relationship()
+
+
+RELATED = """
+package related
+entity User { banned?: bool }
+entity Document { owner: User, title: string }
+action read by User on Document
+permit anyone: read
+forbid banned: read when resource.owner has banned and resource.owner.banned
+forbid shut: read when resource.title == "shut"
+"""
+
+
+@pytest.fixture
+def sessions(tmp_path):
+    """Two sessions of a database in which 1 owns 7: one that writes, one that forgets nothing when it commits."""
+    database = create_engine(f"sqlite:///{tmp_path}/rows.db")
+    Related.metadata.create_all(database)
+    with Session(database) as writing, Session(database, expire_on_commit=False) as reading:
+        writing.add_all([Owner(id=1), Owner(id=2), Paper(id=7, owner_id=1)])
+        writing.commit()
+        yield writing, reading
+    database.dispose()
+
+
+def related(reading: Session, models: Any) -> SourcedEngine:
+    engine = PolicyEngine.from_text(RELATED)
+    engine.register(Owner, "User")
+    engine.register(Paper, "Document")
+    return SourcedEngine(engine, RowSource(reading, models), deadline=60)
+
+
+def test_rows_to_which_rows_refer_are_as_they_are_in_the_database(sessions):
+    writing, reading = sessions
+    asked = named("User", "2"), "read", named("Document", "7")
+    sourced = related(reading, {"User": Owner, "Document": Paper})
+    held = reading.get_one(Paper, 7).owner  # so that the session knows it
+    assert sourced.decide(*asked).allowed
+    for banned in (True, False, None):
+        reading.commit()
+        writing.get_one(Owner, 1).banned = banned
+        writing.commit()
+        assert sourced.decide(*asked).allowed is not banned
+        assert held.banned is banned
+    reading.commit()
+    given, papers = named("User", "2") | {"properties": {}}, related(reading, {"Document": Paper})
+    with pytest.raises(InvalidRequest, match=r'entities: `User "1"` is not in the source'):
+        papers.decide(given, "read", asked[2])
+
+
+@pytest.mark.parametrize("changed", ["another row", "the row"])
+def test_what_is_not_written_hides_nothing_that_others_wrote(sessions, changed):
+    writing, reading = sessions
+    sourced = related(reading, {"User": Owner, "Document": Paper})
+    asked = named("User", "2"), "read", named("Document", "7")
+    paper, other = reading.get_one(Paper, 7), reading.get_one(Owner, 2)
+    assert paper.owner.banned is None
+    reading.commit()
+    writing.get_one(Paper, 7).title = "shut"
+    writing.commit()
+    with reading.no_autoflush:
+        if changed == "the row":
+            paper.owner_id = 2
+        else:
+            other.banned = False
+        assert not sourced.decide(*asked).allowed
+        assert len(reading.dirty) == 1
+        assert (paper.owner_id, other.banned) == ((2, None) if changed == "the row" else (1, False))
+
+
+def test_an_asynchronous_session_is_asked_as_well():
+    async def run() -> bool:
+        database = create_async_engine("sqlite+aiosqlite://")
+        async with database.begin() as connection:
+            await connection.run_sync(Base.metadata.create_all)
+        async with AsyncSession(database) as session:
+            session.add_all(rows())
+            await session.commit()
+            source = RowSource(session, {"User": Person, "Document": Page})
+            sourced = SourcedEngine(registered(), source, deadline=60)
+            decision = await sourced.decide_async(
+                named("User", "1"), "read", named("Document", "7")
+            )
+        await database.dispose()
+        return decision.allowed
+
+    assert asyncio.run(run())
