@@ -2,11 +2,13 @@
 
 What a crash cut stays as it is: lines then go on in another file, whose first line has the hash of the last whole
 one. A write that fails is taken back. If somebody moved or changed the file that is written, another one is begun
-after what was written last, so that a reader sees that something is amiss.
+after what was written last, so that a reader sees that something is amiss. If somebody removed the lock, it is made
+again before anything is written, unless another process did so.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Iterable
@@ -53,8 +55,7 @@ class LogFolder:
 
         Raises `OSError` if that cannot be, and then none of them is there for readers.
         """
-        if self._lock is None:
-            raise ValueError("the log is closed")
+        self._hold_lock()
         if self._is_unknown:
             self._go_on()
         if not self._is_as_written() or self._size >= self._most:
@@ -87,22 +88,28 @@ class LogFolder:
         if lock is not None:
             os.close(lock)
 
+    def _hold_lock(self) -> None:
+        """Hold the lock that is in the folder now: another may be, or another folder, and then others may have written meanwhile."""
+        held, path = self._lock, self._path / _LOCK
+        if held is None:
+            raise ValueError("the log is closed")
+        if not _is_at(held, path):
+            self._lock = _locked(path)
+            os.close(held)
+            self._is_unknown = self._file is not None and _is_at(self._file, self._at)
+
     def _writing(self) -> int:
         assert self._file is not None
         return self._file
 
     def _is_as_written(self) -> bool:
         """Whether the file is where it was, and as long: nobody moved, cut or continued it."""
-        if self._file is None:
-            return False
-        try:
-            there, found = self._at.stat(), os.fstat(self._file)
-        except OSError:  # it is not there
-            return False
-        return os.path.samestat(there, found) and found.st_size == self._size
+        file = self._file
+        return file is not None and _is_at(file, self._at) and os.fstat(file).st_size == self._size
 
     def _go_on(self) -> None:
         """Find the last whole line, and go on after it: in another file if anything else comes after."""
+        self._leave()
         files = log_files(self._path)
         line, at, cut = last_line(reversed(files))
         self._hash = START if line is None else line.hash or START
@@ -150,6 +157,14 @@ class LogFolder:
             self._leave()
 
 
+def _is_at(file: int, path: Path) -> bool:
+    """Whether an open file is the one that is at *path*."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file))
+    except OSError:  # there is none
+        return False
+
+
 def _write_all(file: int, text: bytes) -> None:
     rest = memoryview(text)
     while rest:
@@ -168,6 +183,8 @@ def _locked(path: Path) -> int:
             import fcntl
 
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if not _is_at(file, path):  # somebody removed it since it was opened
+            raise BlockingIOError(errno.EWOULDBLOCK, "another lock is there by now")
     except OSError as problem:
         os.close(file)
         raise BlockingIOError(

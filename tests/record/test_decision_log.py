@@ -287,6 +287,56 @@ def test_a_log_is_written_by_one(path):
     DecisionLog(path).close()
 
 
+def test_a_log_whose_lock_was_removed_is_still_written_by_one(path):
+    """As by what removes old files: the lock is the oldest."""
+    first = DecisionLog(path)
+    engine = ENGINE.with_record(first)
+    for _ in range(2):
+        engine.decide(STAFF)
+        (path / "lock").unlink()
+        with DecisionLog(path) as second:
+            ENGINE.with_record(second).decide(STAFF)
+            for _ in range(2):
+                with pytest.raises(NotRecorded, match="writes here"):
+                    engine.decide(STAFF)
+            ENGINE.with_record(second).decide(STAFF)
+        engine.decide(STAFF)
+        with pytest.raises(BlockingIOError, match="writes here"):
+            DecisionLog(path)
+        (path / "lock").unlink()
+    engine.decide(STAFF)
+    with pytest.raises(BlockingIOError, match="writes here"):
+        DecisionLog(path)
+    first.close()
+    found = verify_log(path)
+    assert (found.records, found.faults, found.files) == (9, [], 1)
+
+
+def test_a_folder_in_the_place_of_that_of_a_log_is_written_by_one(path, tmp_path):
+    log = DecisionLog(path)
+    engine = ENGINE.with_record(log)
+    engine.decide(STAFF)
+    other = tmp_path / "other"
+    path.rename(tmp_path / "moved")
+    with DecisionLog(other):
+        path.symlink_to(other)
+        with pytest.raises(NotRecorded, match="writes here"):
+            engine.decide(STAFF)
+    engine.decide(STAFF)
+    for one in (path, other):
+        with pytest.raises(BlockingIOError, match="writes here"):
+            DecisionLog(one)
+    DecisionLog(tmp_path / "moved").close()
+    path.unlink()
+    with pytest.raises(NotRecorded, match="No such file"):
+        engine.decide(STAFF)
+    path.symlink_to(other)
+    engine.decide(STAFF)
+    log.close()
+    assert verify_log(other).records == 2
+    assert verify_log(other).faults  # what it goes on after is not there
+
+
 @pytest.mark.parametrize("mode", ["durable", "fast"])
 def test_a_forked_process_records_nothing_here(path, mode):
     log = DecisionLog(path, mode)
