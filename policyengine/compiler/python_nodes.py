@@ -71,5 +71,5 @@ def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
                 left += part
             elif isinstance(part, ast.AST):
                 left.append(part)
-        if isinstance(node, ast.stmt | ast.expr | ast.arg):
+        if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.excepthandler):
             known.update(lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)

@@ -2,10 +2,11 @@
 
 The reader of a target takes the parts of a request in any form (built entities, dicts, names of
 entities in a store), returns what `intake.validation` would make of them, and sees that everything is
-known that rules follow to. It takes no more than what is valid without further checks: anything that
-it does not know (a mistake, an entity given where a reference is expected) it answers with None, or
-it fails, and the request is validated in full. So all that is ever refused is refused there, in its
-words, and whatever a reader takes, full validation takes as well: laws hold that.
+known that rules read. Dicts it gives to the readers of entity types and of contexts, which all targets
+share. It takes no more than what is valid without further checks: anything that it does not know (a
+mistake, an entity given where a reference is expected) it answers with None, or it fails, and the request
+is validated in full. So all that is ever refused is refused there, in its words, and whatever a reader
+takes, full validation takes as well: laws hold that.
 
 The statements come from templates of ours, with expressions in place of names.
 """
@@ -13,7 +14,7 @@ The statements come from templates of ours, with expressions in place of names.
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
@@ -44,28 +45,27 @@ from policyengine.model.values import slot
 from policyengine.runtime.generated import run
 from policyengine.runtime.reader_operations import QUICK, READERS, Sets
 
-Reader: TypeAlias = Callable[[Any], Any]
+Reader: TypeAlias = Callable[..., Any]
 """Returns the entity or record that a dict says; None, or it fails, if it must be validated in full."""
 
 _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
 """Whole numbers from 0 to this are compared quickest."""
 
-_MANY: Final = 64
-"""Of more attributes than that, the reading is written once: code that long takes long to make."""
+PARTS: Final = ("subject", "resource")
 
 
-def entity_reader(type_: EntityType, needs: Needs, limits: Limits) -> Reader:
-    """Return the reader of entities of *type_* of which rules read *needs*."""
+def entity_reader(type_: EntityType, limits: Limits) -> Reader:
+    """Return the reader of entities of *type_*; its second parameter says whether ancestors may be read."""
     writer = Writer(limits)
-    body = writer.entity("raw", type_, needs)
-    return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
+    body = writer.entity("raw", type_)
+    return writer.finish([*body, ast.Return(name("raw"))], ("raw", "lined"))
 
 
-def context_reader(type_: RecordType, needs: Needs, limits: Limits) -> Reader:
-    """Return the reader of contexts of *type_* of which rules read *needs*."""
+def context_reader(type_: RecordType, limits: Limits) -> Reader:
+    """Return the reader of contexts of *type_*."""
     writer = Writer(limits)
-    body = writer.record("raw", type_, needs)
+    body = writer.record("raw", type_)
     return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
 
@@ -74,54 +74,51 @@ def request_reader(
     target: TargetKey,
     needs: RequestNeeds,
     limits: Limits,
+    readers: Sequence[Reader],
     gather: Callable[..., Any],
     *,
     apart: bool,
     follows: bool,
 ) -> Callable[..., Any]:
-    """Return the reader of requests for *target*.
+    """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
 
-    It takes subject, resource and context, the time (0 for now), others and the entities of a store,
-    and returns what *finish*, its last parameter, makes of subject, resource, context, time and the
-    entities that are known by key, which *gather* puts together. *apart*: whether subject and
-    resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
-    follow to other entities; if not, the known ones may be left out.
+    It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
+    its last parameter, makes of subject, resource, context, time and the entities that are known by
+    key, which *gather* puts together. *apart*: whether subject and resource can neither be one entity
+    nor one an ancestor of the other. *follows*: whether rules follow to other entities; if not, the
+    known ones may be left out.
     """
     action, *types = target
     context = schema.actions[action].context
+    read_subject, read_resource, read_context = readers
     writer = Writer(limits)
     body: Body = []
+    both = list(zip(PARTS, types, (needs.subject, needs.resource), strict=True))
+    for (part, type_name, needed), read in zip(both, (read_subject, read_resource), strict=True):
+        type_ = schema.entities[type_name]
+        body += filled(
+            _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_name),
+            read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
+            lined=ast.Constant(needed.line or follows),
+        )  # fmt: skip
+        body += writer.sufficient(part, type_, needed)
     parts: dict[str, ast.expr | str] = {
         "Context": writer.named("class", record_class(context)),
-        "gather": writer.named("gather", gather),
+        "read": writer.named("read", read_context), "gather": writer.named("gather", gather),
         "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
     }  # fmt: skip
-    for part, type_name, needed in zip(
-        ("subject", "resource"), types, (needs.subject, needs.resource), strict=True
-    ):
-        type_ = schema.entities[type_name]
-        body += writer.part(part, type_, needed, lined=needed.line or follows)
-    reading = filled("if context is None: context = NOTHING")
-    if context.attributes:
-        reading += writer.record("context", context, needs.context)
-    else:
-        empty = writer.named("empty", record_class(context)((), True, True))
-        reading += filled(_EMPTY, empty=empty)
-    otherwise = filled("if not context.complete_: return None")
-    body.append(ast.If(expression("type(context) is not Context", **parts), reading, otherwise))
-    alone = " and ".join(map(_alone, ("subject", "resource"), types, [schema] * 2))
+    body += filled(_CONTEXT, **parts)
+    body += writer.sufficient("context", context, needs.context)
+    alone = " and ".join(map(_alone, PARTS, types, [schema] * 2))
     known = _BOTH if follows else "NOTHING"
     body += filled(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
-    both = zip(("subject", "resource"), types, (needs.subject, needs.resource), strict=True)
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
     body += filled("return finish(subject, resource, context, now or clock(), known)")
-    return writer.finish(
-        body, ("subject", "resource", "context", "now", "others", "store", "finish")
-    )
+    return writer.finish(body, (*PARTS, "context", "now", "others", "store", "finish"))
 
 
 # ---- templates --------------------------------------------------------------------------
@@ -139,18 +136,21 @@ if known is None:
     resource = known[resource_type, resource.id]
 """
 _BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
-_EMPTY: Final = """
-if type(context) is not dict or context: return None
-context = empty
-"""
-_STORED: Final = """
+_PART: Final = """
 stored = None
 if store is not None:
     stored = store.get((part["type"], part["id"]) if type(part) is dict else (type_name, part.id))
+if stored is not None and stored is not part:
+    if type(part) is not dict or len(part) != 2: return None
+    part = stored
+elif type(part) is dict:
+    part = read(part, lined)
+if type(part) is not Class: return None
 """
-_NAMED: Final = """
-if type(part) is not dict or len(part) != 2: return None
-part = stored
+_CONTEXT: Final = """
+if type(context) is not Context:
+    context = read(NOTHING if context is None else context)
+    if type(context) is not Context: return None
 """
 _ENTITY: Final = """
 if type(raw) is not dict: return None
@@ -203,6 +203,10 @@ if key in given:
 else:
     value = ABSENT
 """
+_LACKING: Final = """
+value = given.get(key, ABSENT)
+if value is not ABSENT: count += 1
+"""
 _NAMES: Final = """
 if type(value) is frozenset:
     value = sets[value]
@@ -248,37 +252,14 @@ class Writer(Struct, eq=False):
         self._number += 1
         return f"{prefix}_{self._number}"
 
-    def part(self, part: str, type_: EntityType, needs: Needs, *, lined: bool) -> Body:
-        """Read the subject or the resource, in whatever form it is given."""
-        stored = f"stored_{part}"
-        of_type = self.named("class", entity_class(type_))
-        fits = filled("if type(part) is not Class: return None", part=part, Class=of_type)
-        fits += self.sufficient(part, type_, needs)
-        new: Body = [
-            ast.If(
-                expression("type(part) is dict", part=part),
-                self.entity(part, type_, needs, lined=lined),
-                fits,
-            )
-        ]
-        named = filled(_NAMED, part=part, stored=stored)
-        return [
-            *filled(_STORED, part=part, stored=stored, type_name=ast.Constant(type_.name)),
-            ast.If(
-                expression("stored is None or stored is part", stored=stored, part=part),
-                new,
-                [*named, *fits],
-            ),
-        ]
-
-    def entity(self, part: str, type_: EntityType, needs: Needs, *, lined: bool = True) -> Body:
-        """Turn the dict *part* into an entity; *lined*: whether its ancestors may be read."""
+    def entity(self, part: str, type_: EntityType) -> Body:
+        """Turn the dict *part* into an entity."""
         id_, given, above, parents, described = map(
             self.fresh, ("id", "given", "line", "parents", "described")
         )
         # A type that can lie in nothing has no parents, and only itself on its line.
-        line = "frozenset([(type_name, id_)])" if lined else "None"
-        unsaid = "None, None" if type_.parents else f"{line}, EMPTY"
+        line = "frozenset([(type_name, id_)]) if lined else None"
+        unsaid = "None, None" if type_.parents else f"({line}), EMPTY"
         parts: dict[str, ast.expr | str] = {
             "raw": part, "id_": id_, "given": given, "line": above, "parents": parents,
             "described": described, "kind": self.fresh("kind"), "type_name": ast.Constant(type_.name),
@@ -288,20 +269,18 @@ class Writer(Struct, eq=False):
         }  # fmt: skip
         body = filled(_ENTITY.replace("unsaid", unsaid), **parts)
         body += self.string(id_)
-        found, complete, reading = self.attributes(type_.attributes, given, needs)
+        found, complete, reading = self.attributes(type_.attributes, given)
         plain = expression("line is not None or parents is None", **parts)
         plain = conjunction([complete, plain]) if type_.parents else complete
         rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
         made = call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
         return [*body, *reading, assign(part, made)]
 
-    def record(self, part: str, type_: RecordType, needs: Needs) -> Body:
+    def record(self, part: str, type_: RecordType) -> Body:
         """Turn the dict *part* into a record, if it is one."""
         given = self.fresh("given")
         body = filled(_RECORD, raw=part, given=given)
-        # What is inside must not be written twice at each level: that would double at each of them.
-        once = any(_has_records(attribute.type) for attribute in type_.attributes)
-        found, complete, reading = self.attributes(type_.attributes, given, needs, once=once)
+        found, complete, reading = self.attributes(type_.attributes, given)
         made = self.named("made", record_class(type_))
         rest = [name("NONE"), complete, complete]
         return [*body, *reading, assign(part, call(made, *found, *rest))]
@@ -386,91 +365,65 @@ class Writer(Struct, eq=False):
     # ---- attributes ---------------------------------------------------------------------
 
     def attributes(
-        self, attributes: Sequence[Attribute], given: str, needs: Needs, *, once: bool = False
+        self, attributes: Sequence[Attribute], given: str
     ) -> tuple[list[ast.expr], ast.expr, Body]:
-        """Read attributes out of the dict *given*.
+        """Read attributes out of the dict *given*, any of which may be left out.
 
-        Returns them, whether none is lacking, and the statements. What is read must be there;
-        other attributes may be left out, and are looked at if they are not. Mostly all are there
-        that are not optional: of types that have no others, that need not be asked of each, unless
-        the reading is to be written *once*.
+        Returns them, whether none is lacking, and the statements. Mostly all are there that must be,
+        so each is asked for only if one is not; optional ones are looked at if others are not all
+        that is given.
         """
-        once = once or len(attributes) > _MANY or any(a.optional for a in attributes)
-        variables = [self.fresh("value") for _ in attributes]
-        found: list[ast.expr] = [name(variable) for variable in variables]
-        sparse, lacking = self._sparse(attributes, variables, given, needs)
-        if once or all(_must(attribute, needs) for attribute in attributes):
-            return found, _all(lacking), sparse
-        full, deep = self._full(attributes, variables, given, needs)
-        complete = self.fresh("complete")
-        total = ast.Constant(len(attributes))
-        all_given = expression("len(given) == total", given=given, total=total)
-        full.append(assign(complete, _all(deep)))
-        sparse.append(assign(complete, _all(lacking)))
-        return found, name(complete), [ast.If(all_given, full, sparse)]
-
-    def _full(
-        self, attributes: Iterable[Attribute], variables: Sequence[str], given: str, needs: Needs
-    ) -> tuple[Body, list[ast.expr]]:
-        """Read attributes that are as many as there may be; also the test that none is lacking."""
-        body: Body = []
-        deep: list[ast.expr] = []
-        for attribute, variable in zip(attributes, variables, strict=True):
-            key = ast.Constant(attribute.name)
-            body += filled("value = given[key]", value=variable, given=given, key=key)
-            body += self.canonical(attribute.type, variable, needs.attributes.get(attribute.name))
-            if isinstance(attribute.type, RecordType):
-                deep.append(expression("value.complete_", value=variable))
-        return body, deep
-
-    def _sparse(
-        self, attributes: Sequence[Attribute], variables: Sequence[str], given: str, needs: Needs
-    ) -> tuple[Body, list[ast.expr]]:
-        """Read attributes of which some may be left out; also the test that none is lacking.
-
-        The optional ones are looked at if others are not all that is given.
-        """
-        lacking: list[ast.expr] = []
-        count = self.fresh("count")
-        musts = sum(_must(attribute, needs) for attribute in attributes)
-        body: Body = [assign(count, ast.Constant(musts))]
+        count, complete = self.fresh("count"), self.fresh("complete")
+        parts: dict[str, ast.expr | str] = {"given": given, "count": count, "complete": complete}
+        found: list[ast.expr] = []
+        whole: Body = []
+        lacking: Body = filled("complete = False; count = 0", **parts)
+        reading: Body = []
         optional: Body = []
         absent: list[ast.expr] = []
-        for attribute, variable in zip(attributes, variables, strict=True):
-            parts: dict[str, ast.expr | str] = {
-                "value": variable, "given": given, "key": ast.Constant(attribute.name),
-                "count": count,
-            }  # fmt: skip
-            reading = self.canonical(attribute.type, variable, needs.attributes.get(attribute.name))
-            if _must(attribute, needs):
-                body += [*filled("value = given[key]", **parts), *reading]
-            else:
+        deep: list[ast.expr] = []
+        for attribute in attributes:
+            value = self.fresh("value")
+            found.append(name(value))
+            parts |= {"value": value, "key": ast.Constant(attribute.name)}
+            canonical = self.canonical(attribute.type, value)
+            if attribute.optional:
                 [branch] = filled(_MAY_BE_GIVEN, **parts)
                 assert isinstance(branch, ast.If)
-                branch.body += reading
-                (optional if attribute.optional else body).append(branch)
-                if attribute.optional:
-                    absent.append(ast.Name(variable, ast.Store()))
+                branch.body += canonical
+                optional.append(branch)
+                absent.append(ast.Name(value, ast.Store()))
+            else:
+                whole += filled("value = given[key]", **parts)
+                lacking += filled(_LACKING, **parts)
+                reading.append(
+                    ast.If(expression("complete or value is not ABSENT", **parts), canonical, [])
+                )
             if isinstance(attribute.type, RecordType):
-                lacking.append(expression("value is ABSENT or value.complete_", **parts))
-        required = len(attributes) - len(absent)
-        if required > musts:
-            complete = self.fresh("complete")
-            total = ast.Constant(required)
-            body.append(assign(complete, expression("count == total", count=count, total=total)))
-            lacking.insert(0, name(complete))
-        unknown = filled("if len(given) != count: return None", given=given, count=count)
+                deep.append(expression("value is ABSENT or value.complete_", **parts))
+        parts["total"] = ast.Constant(len(whole))
+        body = filled("complete = True; count = total", **parts)
+        if whole:
+            body.append(
+                ast.Try(whole, [ast.ExceptHandler(name("KeyError"), None, lacking)], [], [])
+            )
+        body += reading
+        unknown = filled("if len(given) != count: return None", **parts)
         if absent:
-            others = expression("len(given) != count", given=given, count=count)
+            others = expression("len(given) != count", **parts)
             none = ast.Assign(absent, name("ABSENT"))
-            return [*body, ast.If(others, [*optional, *unknown], [none])], lacking
-        return [*body, *unknown], lacking
+            body.append(ast.If(others, [*optional, *unknown], [none]))
+        else:
+            body += unknown
+        if deep:
+            body.append(assign(complete, conjunction([name(complete), *deep])))
+        return found, name(complete), body
 
     def string(self, value: str) -> Body:
         """Check the string *value*."""
         return filled(_STRING, value=value, longest=ast.Constant(self.limits.string_size))
 
-    def canonical(self, type_: Type, value: str, needs: Needs | None) -> Body:
+    def canonical(self, type_: Type, value: str) -> Body:
         """Return statements that turn the variable *value* into canonical form, or return None."""
         match type_:
             case Primitive("string"):
@@ -491,15 +444,15 @@ class Writer(Struct, eq=False):
                 of_type = ast.Constant(entity)
                 return filled(_REFERENCE, value=value, type_name=of_type) + self.string(value)
             case SetType(element):
-                return self._set(element, value, needs or NOTHING)
+                return self._set(element, value)
             case RecordType():
-                return self.record(value, type_, needs or NOTHING)
+                return self.record(value, type_)
             case TableType():
                 raise table_given(type_)
             case _:
                 assert_never(type_)
 
-    def _set(self, element: Type, value: str, needs: Needs) -> Body:
+    def _set(self, element: Type, value: str) -> Body:
         limits: dict[str, ast.expr | str] = {
             "most": ast.Constant(self.limits.set_size),
             "longest": ast.Constant(self.limits.string_size),
@@ -517,7 +470,7 @@ class Writer(Struct, eq=False):
                 return filled(read, type_name=of_type, **limits)
             case _:
                 writer = Writer(self.limits)
-                body = writer.canonical(element, "raw", needs.elements)
+                body = writer.canonical(element, "raw")
                 if isinstance(element, RecordType):
                     body += filled("if not raw.complete_: return None")
                 read_one = self.named(
@@ -540,23 +493,6 @@ def _alone(part: str, type_: str, schema: Schema) -> str:
     test = f"not {part}.carried_"
     has_parents = f" and ({part}.line is not None or not {part}.parents_)"
     return test + (has_parents if schema.entities[type_].parents else "")
-
-
-def _must(attribute: Attribute, needs: Needs) -> bool:
-    """Whether an attribute must be there, since rules read it."""
-    return attribute.name in needs.attributes and not attribute.optional
-
-
-def _all(tests: Sequence[ast.expr]) -> ast.expr:
-    if len(tests) > 1:
-        return ast.BoolOp(ast.And(), list(tests))
-    return tests[0] if tests else ast.Constant(True)
-
-
-def _has_records(type_: Type) -> bool:
-    return isinstance(type_, RecordType) or (
-        isinstance(type_, SetType) and _has_records(type_.element)
-    )
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

@@ -17,8 +17,7 @@ from policyengine.compiler.python_nodes import assign, name
 from policyengine.compiler.reader_codegen import Reader, Writer, call
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import Limits
-from policyengine.model.needs import Needs
-from policyengine.model.types import EntityType
+from policyengine.model.types import EntityType, RecordType
 
 _CONVERTED: Final = """
 if type(value) is not plain: value = convert(value)
@@ -40,13 +39,12 @@ class RowAttribute(Struct, frozen=True):
 
 def row_reader(
     type_: EntityType,
-    needs: Needs,
     limits: Limits,
     sources: Mapping[str, RowAttribute],
     *,
     lined: bool,
 ) -> Reader:
-    """Return the reader of objects that say what an entity of *type_* is, of which rules read *needs*.
+    """Return the reader of objects that say what an entity of *type_* is.
 
     *sources*: of what is read, by the names of the attributes; the id is at `id`, which no attribute is called.
     """
@@ -66,7 +64,9 @@ def row_reader(
         if source.refers:
             reading = writer.string(value)
         else:
-            reading = writer.canonical(attribute.type, value, needs.attributes.get(attribute.name))
+            reading = writer.canonical(attribute.type, value)
+            if isinstance(attribute.type, RecordType):
+                reading += filled("if not value.complete_: return None", value=value)
         if attribute.optional:
             get, *converting = read
             absent = filled("value = ABSENT", value=value)

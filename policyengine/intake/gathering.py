@@ -13,13 +13,12 @@ from policyengine.intake.ancestors import Known, line_above, merge, with_line
 from policyengine.intake.stored_entities import Stored
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
-from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.request import Entities
 from policyengine.model.request_messages import Problems
 from policyengine.model.types import EntityType
 
-Read: TypeAlias = Callable[[Any], Any]
+Read: TypeAlias = Callable[..., Any]
 """Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
 
 LISTS: Final = frozenset([list, tuple])
@@ -41,12 +40,12 @@ class Gathering:
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
 
     def entity_reader(self, type_: str) -> Read:
-        """Return the reader of entities of that type, whatever rules read of them."""
+        """Return the reader of entities of that type."""
         found = self._entity_readers.get(type_)
         if found is None:
             from policyengine.compiler.reader_codegen import entity_reader
 
-            read = entity_reader(self._types[type_], NOTHING, self._limits)
+            read = entity_reader(self._types[type_], self._limits)
             found = self._entity_readers[type_] = read
         return found
 
@@ -136,7 +135,7 @@ class Gathering:
             if type(raw) is not dict:
                 return None
             type_: str = raw["type"]
-            one = (self._entity_readers.get(type_) or self.entity_reader(type_))(raw)
+            one = (self._entity_readers.get(type_) or self.entity_reader(type_))(raw, True)
             if one is None or one.parents_ or known.setdefault((type_, one.id), one) is not one:
                 return None
         return known
@@ -148,7 +147,7 @@ class Gathering:
         stored = None if store is None else store.get((one["type"], one["id"]))
         if stored is not None and len(one) == _KEY and type(one) is dict:
             return stored
-        read: Entity | None = self.entity_reader(one["type"])(one)
+        read: Entity | None = self.entity_reader(one["type"])(one, True)
         if read is None:
             raise NeedsFullValidation
         return read

@@ -202,7 +202,7 @@ class Objects:
                 sources[name] = self._row_attribute(attribute.type, source)
         if not all(callable(one.source) or is_a_name(one.source) for one in sources.values()):
             return None
-        return row_reader(mapped.type, needs, self._limits, sources, lined=lined)
+        return row_reader(mapped.type, self._limits, sources, lined=lined)
 
     def _row_attribute(self, type_: Type, source: Source) -> RowAttribute:
         from policyengine.compiler.row_reader_codegen import RowAttribute

@@ -1,7 +1,8 @@
 """Read the parts of requests quickly, and put together what is known of their entities.
 
 A reader (`compiler.reader_codegen`) is generated for a target when a valid request for it has come in. It
-reads the parts, and `gather` (`gathering.py`) puts together what is known of all entities.
+has the parts read by readers of their types, which all targets share, and sees that they have what its rules
+read; `gather` (`gathering.py`) puts together what is known of all entities.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from policyengine.intake.gathering import Gathering, Read
 from policyengine.intake.objects import Objects
 from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
-from policyengine.model.needs import NOTHING
 from policyengine.model.records import Record
 from policyengine.model.types import RecordType, Schema, SetType, TargetKey, Type
 from policyengine.runtime.compiled_rule import Function
@@ -36,7 +36,7 @@ class Readers:
         self._program = program
         self._limits = limits
         self._gathering = Gathering(program.schema.entities, limits)
-        self._context_readers: dict[str, Read] = {}
+        self._context_readers: dict[RecordType, Read] = {}
 
     def open(self, target: TargetKey) -> bool:
         """Make the reader for *target*, unless it is too large; whether there is one."""
@@ -76,12 +76,15 @@ class Readers:
     def _reader(self, target: TargetKey) -> Function:
         from policyengine.compiler.reader_codegen import request_reader
 
-        schema, (_, subject, resource) = self._program.schema, target
+        schema, (action, subject, resource) = self._program.schema, target
+        entity = self._gathering.entity_reader
+        readers = entity(subject), entity(resource), self._context_reader(action)
         apart = subject not in _around(schema, resource) and resource not in _around(
             schema, subject
         )
         return request_reader(
-            schema, target, self._program.needs(target), self._limits, self._gathering.gather,
+            schema, target, self._program.needs(target), self._limits, readers,
+            self._gathering.gather,
             apart=apart, follows=self._program.compiled(target).follows,
         )  # fmt: skip
 
@@ -93,14 +96,14 @@ class Readers:
             read = self._gathering.entity_reader(raw["type"])
             entity: Entity | None
             try:
-                entity = read(raw)
+                entity = read(raw, True)
             except Exception:  # noqa: BLE001 - references may be given as entities
                 entity = None
             properties = raw.get("properties")
             if entity is not None or type(properties) is not dict:
                 return entity
             carried: list[Entity] = []
-            entity = read({**raw, "properties": with_references(properties, carried)})
+            entity = read({**raw, "properties": with_references(properties, carried)}, True)
             if entity is None or not carried:
                 return entity
             known = self._gathering.gather(entity, carried[0], None, carried[1:])
@@ -112,18 +115,20 @@ class Readers:
     def context(self, action: str, raw: Any) -> Record | None:
         """Return the context of *action* that a dict says; None if in doubt."""
         try:
-            read = self._context_readers.get(action) or self._made_context_reader(action)
-            found: Record | None = read(raw)
+            found: Record | None = self._context_reader(action)(raw)
         except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
             return None
         return found
 
-    def _made_context_reader(self, action: str) -> Read:
+    def _context_reader(self, action: str) -> Read:
+        """Return the reader of contexts of *action*; actions with equal contexts share it."""
         from policyengine.compiler.reader_codegen import context_reader
 
-        made = context_reader(self._program.schema.actions[action].context, NOTHING, self._limits)
-        self._context_readers[action] = made
-        return made
+        type_ = self._program.schema.actions[action].context
+        found = self._context_readers.get(type_)
+        if found is None:
+            found = self._context_readers[type_] = context_reader(type_, self._limits)
+        return found
 
 
 def _attributes_in(type_: Type) -> int:

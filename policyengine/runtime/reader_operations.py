@@ -195,7 +195,7 @@ def _text(given: Any) -> str:
 
 
 QUICK: Final[Mapping[str, Any]] = {
-    "ABSENT": ABSENT, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
+    "ABSENT": ABSENT, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
     "joined": joined, "SETS": _SETS, "as_set": as_set,
     "references": references, "elements": elements, "rest_of": rest_of, "clock": clock.now,
