@@ -37,7 +37,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import can_be_given, to_datetime
+from policyengine.model.values import Ip, can_be_given, to_datetime
 
 _MOST_TEXTS: Final = 1_000
 """The parts of a known text that a column is compared with."""
@@ -55,11 +55,21 @@ def stored_form(column: StoredColumn, type_: Type, value: object) -> Scalar | No
         case Primitive("datetime"):
             return to_datetime(whole(value))
         case Primitive("ip"):
-            return str(value)
+            demand_addresses(column)
+            assert isinstance(value, Ip)
+            return value
     if column.kind == "int" and isinstance(value, str):
         return _whole_id(value)
     assert isinstance(value, str | int)
     return value
+
+
+def demand_addresses(column: StoredColumn) -> None:
+    """Raise `Unsayable` if a column holds texts of addresses, which no filter reads."""
+    if column.kind != "ip":
+        raise Unsayable(
+            "a text may write an address in several ways: a column of the type INET of PostgreSQL has the kind `ip`"
+        )
 
 
 def _whole_id(text: str) -> int | None:

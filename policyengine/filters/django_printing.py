@@ -35,6 +35,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Kind,
     Matches,
     Not,
@@ -152,6 +153,8 @@ class _Printer:
                 return _Atom(said, self.term(column), *terms)
             case IsLonger(column, most):
                 return _Atom(_each(lambda of: templates.longer(of, most)), self.term(column))
+            case IsWithin():
+                raise NotPushable("within", (), "Django", "it is not asked for addresses")
             case _:
                 assert_never(predicate)
 

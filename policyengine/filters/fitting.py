@@ -173,7 +173,7 @@ class Fitting(Struct, frozen=True):
         match cell.type:
             case EnumType() | LevelsType() | TaxonomyType():
                 return both([IsOfKind(column), one_of(column, (stored.names or {}).values())])
-            case Primitive("path" | "ip") if not stored.checked:
+            case Primitive("path" | "ip") if column.kind == "text" and not stored.checked:
                 raise Unsayable(
                     f"no filter checks whether a text is a value of the type {cell.type}; a column whose database does says `checked=True`"
                 )

@@ -41,6 +41,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Kind,
     Matches,
     Not,
@@ -132,6 +133,8 @@ class Printer:
                 return texts.matches(self.column(column), pieces, self._backend)
             case IsLonger(column, most):
                 return texts.is_longer(self.column(column), most, self._backend)
+            case IsWithin():
+                raise self.refused("within", "it is not asked for addresses")
             case _:
                 assert_never(predicate)
 
@@ -259,7 +262,7 @@ def holds(of: Any, kind: Kind) -> bool:
             return bool(of.is_boolean())
         case "decimal":
             return bool(of.is_decimal()) and of.scale is not None and of.scale <= TYPES[kind].scale
-        case "json":
+        case "json" | "ip":
             return False
         case "instant":
             return bool(of.is_timestamp()) and of.timezone is not None and of.scale in {None, 6}

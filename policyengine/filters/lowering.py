@@ -9,6 +9,7 @@ for each name.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from math import prod
 from typing import Final
 
@@ -19,6 +20,7 @@ from policyengine.compiler.simplify import replaced
 from policyengine.filters.column_values import (
     cell_in_ranges,
     counted,
+    demand_addresses,
     differs,
     equals,
     is_true,
@@ -36,8 +38,11 @@ from policyengine.filters.predicates import (
     Constant,
     HasMore,
     IsPresent,
+    IsWithin,
     Matches,
+    Parameter,
     Predicate,
+    Term,
     both,
     either,
     negated,
@@ -59,6 +64,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.values import Ip
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
 
@@ -234,8 +240,6 @@ class Lowering(Struct):
         """Compare two values of which the first is not known."""
         if isinstance(type_, RecordType):
             raise Unsayable("records are compared part by part")
-        if type_ == Primitive("ip"):
-            raise Unsayable("databases write addresses in different ways")
         if isinstance(right, ir.Const):
             if type_ in ORDERED:
                 return self._in_ranges(left, comparing(op, whole(right.value)))
@@ -271,6 +275,8 @@ class Lowering(Struct):
         """Compare two columns."""
         if isinstance(one.type, EnumType | LevelsType | TaxonomyType):
             return self._names(op, one, two, one.type)
+        if one.type == Primitive("ip"):
+            demand_addresses(one.stored)
         if one.column.kind != two.column.kind:
             raise Unsayable("the two columns are of different kinds")
         return Compare(_comparison(op), one.column, two.column)
@@ -375,7 +381,6 @@ class Lowering(Struct):
                 return Constant(one.value in known)
             case _, ir.Const(SetType(element), frozenset() as known):
                 if not isinstance(element, RecordType) and element not in ORDERED:
-                    self._comparable(element, one)
                     return self._among(one, element, known)
             case ir.Const(_, str(path)), ir.Operation("prefixes", (of,)):
                 return self.paths.cell(of, lambda cell: within_path(cell.column, path))
@@ -393,11 +398,6 @@ class Lowering(Struct):
         """Return the predicate that a set has elements, and all satisfy *body*."""
         all_do = negated(self._some(over, lambda one: negated(body(one))))
         return both([self._some(over, _true), all_do])
-
-    @staticmethod
-    def _comparable(type_: Type, _: ir.Expr) -> None:
-        if type_ == Primitive("ip"):
-            raise Unsayable("databases write addresses in different ways")
 
     # ---- operations ---------------------------------------------------------------------
 
@@ -439,14 +439,36 @@ class Lowering(Struct):
                         ir.Overlaps(around, ir.Operation("prefixes", (one,)))
                     ),
                 )
-            case (("ip_within" | "ips_within"), _):
-                raise Unsayable("databases write addresses in different ways")
+            case "ip_within", (one, around):
+                return self._in_networks(one, around)
+            case "ips_within", (those, around):
+                return self._every(those, lambda one: self._in_networks(one, around))
             case "path_like", (path, ir.Data(pattern)) if isinstance(pattern, tuple):
                 return self.paths.cell(path, lambda cell: like_path(cell.column, pattern))
             case "within_schedule", _:
                 raise Unsayable("no database knows schedules and time zones as policies do")
             case _:
                 raise Unsayable(f"no database computes `{name}`")
+
+    def _in_networks(self, one: ir.Expr, around: ir.Expr) -> Predicate:
+        """Return the predicate that an address or network is within one of those *around*."""
+        return self._some(
+            around,
+            lambda network: self._address(
+                one, lambda inner: self._address(network, partial(_is_within, inner))
+            ),
+        )
+
+    def _address(self, node: ir.Expr, then: Callable[[Term], Predicate]) -> Predicate:
+        if isinstance(node, ir.Const):
+            assert isinstance(node.value, Ip)
+            return then(Parameter(node.value, "ip"))
+
+        def asked(cell: Cell) -> Predicate:
+            demand_addresses(cell.stored)
+            return then(cell.column)
+
+        return self.paths.cell(node, asked)
 
     def _near(self, term: ir.Expr, around: ir.Expr, table: ir.Expr) -> Predicate:
         assert isinstance(table, ir.Above | ir.Below)
@@ -480,6 +502,14 @@ class Lowering(Struct):
             if isinstance(part, ir.Local):
                 self.types.variables[part.name] = _type_of(self.paths.bound[part.name])
         return self.types.type_of(node)
+
+
+def _is_within(inner: Term, outer: Term) -> Predicate:
+    match inner, outer:
+        case Parameter(Ip() as one), Parameter(Ip() as other):
+            return Constant(one.within(other))
+        case _:
+            return IsWithin(inner, outer)
 
 
 def _type_of(value: Cell | Owner) -> Type:

@@ -204,7 +204,7 @@ def map_tables(schema: Schema, tables: Mapping[str, EntityTable]) -> TableMappin
 _KINDS: Final[Mapping[str, tuple[Kind, ...]]] = {
     "bool": ("bool",), "int": ("int",), "decimal": ("decimal",), "string": ("text",),
     "datetime": ("instant",), "duration": ("int",), "months": ("int",), "path": ("text",),
-    "ip": ("text",),
+    "ip": ("text", "ip"),
 }  # fmt: skip
 
 _CLASSES: Final[Mapping[type, Kind]] = {str: "text", int: "int", bool: "bool", Decimal: "decimal"}

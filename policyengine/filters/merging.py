@@ -24,6 +24,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Matches,
     Not,
     OneOf,
@@ -155,6 +156,8 @@ def _with_columns(predicate: Predicate, change: Callable[[Column], Column]) -> P
             return replace(predicate, column=change(predicate.column))
         case Compare(_, left, right):
             return replace(predicate, left=term(left), right=term(right))
+        case IsWithin(one, other):
+            return replace(predicate, inner=term(one), outer=term(other))
         case Not(operand):
             return Not(inner(operand))
         case And(operands) | Or(operands):

@@ -17,14 +17,16 @@ from typing import Any, Final, Literal, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.errors import PolicyError
+from policyengine.model.values import Ip
 
-Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant", "json"]
+Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant", "ip", "json"]
 """How a column holds its values: text by code points; whole numbers of 64 bits; decimals of a fixed scale (up
-to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond; records, as
+to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond; addresses and networks, of
+which an IPv4-mapped one is its IPv4 one; records, as
 objects of JSON without two equal keys, which are compared with nothing."""
 
-Scalar: TypeAlias = str | int | bool | Decimal | datetime
-"""A value of a kind: `str`, `int`, `Decimal`, `bool`, an aware `datetime` in UTC."""
+Scalar: TypeAlias = str | int | bool | Decimal | datetime | Ip
+"""A value of a kind: `str`, `int`, `Decimal`, `bool`, an aware `datetime` in UTC, an `Ip`."""
 
 ROWS: Final = "rows"
 """The alias of the table whose rows are filtered."""
@@ -130,7 +132,7 @@ class IsOfKind(Struct, frozen=True):
 
     That is `IsPresent` where the engine holds columns to their types. Where it does not (SQLite), it asks
     for it: an integer for int, 0 or 1 for bool, text for text. An instant is in the years 1 to 9999, which
-    must be asked where there are others, or infinity (PostgreSQL).
+    must be asked where there are others, or infinity (PostgreSQL). A network has no bits beyond its prefix.
     """
 
     column: Column
@@ -148,7 +150,7 @@ OPERATORS: Final[Mapping[Comparison, Callable[[Any, Any], Any]]] = {
 class Compare(Struct, frozen=True):
     """Whether two terms of one kind compare so; false if either is NULL, `!=` too.
 
-    At least one is a column. Text and bool are only compared by `==` and `!=`; text by code points, with
+    At least one is a column. Text, bool and ip are only compared by `==` and `!=`; text by code points, with
     case, accents and spaces, whatever the collation.
     """
 
@@ -190,6 +192,16 @@ class IsLonger(Struct, frozen=True):
 
     column: Column
     most: int
+
+
+class IsWithin(Struct, frozen=True):
+    """Whether an address or network lies within another, or is that; false if either is NULL.
+
+    Both are of the kind ip, and at least one is a column.
+    """
+
+    inner: Term
+    outer: Term
 
 
 # ---- rows of other tables ---------------------------------------------------------------
@@ -272,8 +284,8 @@ class Constant(Struct, frozen=True):
 
 
 Predicate: TypeAlias = (
-    IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger | Exists | HasMore | Ancestor | Not | And | Or
-    | Constant
+    IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger | IsWithin | Exists | HasMore | Ancestor | Not | And
+    | Or | Constant
 )  # fmt: skip
 
 TRUE: Final = Constant(True)
@@ -353,7 +365,7 @@ def walk(predicate: Predicate) -> Iterator[Predicate]:
 def columns_of(node: Predicate) -> Iterator[Column]:
     """Give the columns of which *node* itself speaks, and no predicate in it."""
     match node:
-        case Compare(_, left, right):
+        case Compare(_, left, right) | IsWithin(left, right):
             yield from (term for term in (left, right) if isinstance(term, Column))
         case Exists(table, on=on):
             yield from _column_in(table)
@@ -375,7 +387,7 @@ def columns_of(node: Predicate) -> Iterator[Column]:
 
 
 def refuse_parts(predicate: Predicate, target: str) -> None:
-    """Raise `NotPushable` if *predicate* asks of a set or of a record that is in a column."""
+    """Raise `NotPushable` if *predicate* asks of a set, of a record or of an address that is in a column."""
     for node in walk(predicate):
         for column in columns_of(node):
             if isinstance(column, SetColumn):
@@ -383,6 +395,9 @@ def refuse_parts(predicate: Predicate, target: str) -> None:
                 raise NotPushable(column.name, (), target, said)
             if isinstance(column, Part) or column.kind == "json":
                 said = "it is not asked for parts of JSON: map the record to a column for each part"
+                raise NotPushable(column.name, (), target, said)
+            if column.kind == "ip":
+                said = "it is not asked for addresses: SQLAlchemy and SQL are, in PostgreSQL"
                 raise NotPushable(column.name, (), target, said)
 
 

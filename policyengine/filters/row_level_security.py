@@ -87,7 +87,7 @@ _LONGEST_NAME: Final = 63
 _DIALECT: Final = DIALECTS["postgresql"]
 _TYPES: Final[Mapping[Kind, str]] = {
     "text": "text", "int": "bigint", "decimal": "numeric", "bool": "boolean", "instant": "timestamptz",
-    "json": "jsonb",
+    "ip": "inet", "json": "jsonb",
 }  # fmt: skip
 
 

@@ -44,6 +44,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.values import parse_ip
 
 Row: TypeAlias = Mapping[str, Any]
 Find: TypeAlias = Callable[[str, str, Any], Iterable[Row]]
@@ -53,6 +54,7 @@ _LINE: Final = Needs(line=True)
 
 _CLASSES: Final[Mapping[Kind, type]] = {
     "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime,
+    "ip": str,
 }  # fmt: skip
 
 
@@ -257,8 +259,18 @@ def _given(column: StoredColumn, type_: Type, value: Any) -> object:
             return timedelta(microseconds=value)
         case Primitive("months"):
             return f"{value}mo"
+        case Primitive("ip") if isinstance(value, str):
+            return _in_one_form(value)
         case _:
             return value
+
+
+def _in_one_form(address: str) -> str:
+    """Return a text of an address such that equal ones are one in a set."""
+    try:
+        return str(parse_ip(address))
+    except ValueError:  # which does not fit
+        return address
 
 
 def _whole(type_: Type, value: Any) -> Any:

@@ -18,7 +18,7 @@ except ModuleNotFoundError:
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
 from msgspec import Struct
 from sqlalchemy import ARRAY, BigInteger, Boolean, MetaData, Select, Table, Text, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.dialects.postgresql.base import (
     PGCompiler,
     PGDialect,
@@ -92,7 +92,7 @@ def _same(value: Any) -> Any:
 
 _TYPES: Final[dict[Kind, TypeEngine[Any]]] = {
     "text": Text(), "int": BigInteger(), "decimal": ExactDecimal(), "bool": Boolean(),
-    "instant": Instant(), "json": JSONB(),
+    "instant": Instant(), "ip": INET(), "json": JSONB(),
 }  # fmt: skip
 
 

@@ -48,6 +48,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler, StrSQLCompiler
 from sqlalchemy.sql.visitors import InternalTraversal
 
+from policyengine.filters.addresses import column_within, columns_within, is_within_column
 from policyengine.filters.json_columns import is_record_at, present_at, value_at
 from policyengine.filters.predicates import (
     ELEMENT,
@@ -64,6 +65,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Later,
     Matches,
     Not,
@@ -93,6 +95,7 @@ from policyengine.filters.stored_columns import (
 )
 from policyengine.filters.text_conditions import is_longer, matches
 from policyengine.model.request_messages import meant
+from policyengine.model.values import Ip
 
 Condition: TypeAlias = ColumnElement[bool]
 
@@ -212,7 +215,7 @@ def _compile(element: _Filter, compiler: SQLCompiler, **options: Any) -> str:
 Scope: TypeAlias = Mapping[str, Mapping[str, ColumnElement[Any]]]
 """The columns, by name, of the rows that aliases stand for."""
 
-_Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger
+_Atom: TypeAlias = IsPresent | IsOfKind | Compare | OneOf | Matches | IsLonger | IsWithin
 
 _FLIPPED: Final[dict[Comparison, Comparison]] = {
     "==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<=",
@@ -293,6 +296,14 @@ class Printer:
                 return holds_set(self.raw(found, scope), found, self.dialect)
             case IsOfKind(Column(kind="json") as found):
                 return is_record_at(self.raw(found, scope), path_of(found), self.dialect)
+            case IsWithin(Column() as inner, Column() as outer):
+                return columns_within(self.column(inner, scope), self.column(outer, scope))
+            case IsWithin(Column() as inner, Parameter(value)):
+                return column_within(self.column(inner, scope), value)
+            case IsWithin(Parameter(value), Column() as outer):
+                return is_within_column(value, self.column(outer, scope))
+            case IsWithin():
+                raise TypeError("a term is a column")
         column = self.column(atom.column, scope)
         match atom:
             case IsOfKind():
@@ -320,6 +331,9 @@ class Printer:
             return self.compared(op, column, self.column(right, scope))
         if not self.can_be(right.value):
             return column.is_not(None) if op == "!=" else false()
+        if isinstance(right.value, Ip):
+            same = is_among(column, [right.value], self.dialect)
+            return same if op == "==" else not_(same)
         made: Condition = OPERATORS[op](
             exact(column, self.dialect), literal(right.value, column.type)
         )

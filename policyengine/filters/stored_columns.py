@@ -34,12 +34,14 @@ from sqlalchemy import (
     select,
     true,
 )
+from sqlalchemy.dialects.postgresql import CIDR, INET
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import Grouping
 from sqlalchemy.types import CHAR, TypeEngine
 
+from policyengine.filters.addresses import without_mapped, written
 from policyengine.filters.predicates import Kind, NotPushable, Scalar
 from policyengine.filters.sqlalchemy_types import PLACES, ExactDecimal, Instant
 
@@ -136,13 +138,21 @@ def _instant(of: TypeEngine[Any], _: Dialect) -> _Plain:
     return DateTime(timezone=True) if isinstance(of, DateTime) else None, ""
 
 
+def _ip(of: TypeEngine[Any], dialect: Dialect) -> _Plain:
+    if dialect != "postgresql":
+        return None, "it has no type for addresses"
+    return INET() if isinstance(of, INET | CIDR) else None, ""
+
+
 _PLAIN: Final = {
-    "text": _text, "int": _int, "bool": _bool, "decimal": _decimal, "instant": _instant,
+    "text": _text, "int": _int, "bool": _bool, "decimal": _decimal, "instant": _instant, "ip": _ip,
 }  # fmt: skip
 
 
 def exact(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[Any]:
-    """Return a stored column such that it equals only what is the same by code points."""
+    """Return a stored column such that it equals only what is the same by code points, or the same address."""
+    if isinstance(column.type, INET):
+        return without_mapped(column)
     if not isinstance(column.type, Text):
         return column
     # In PostgreSQL an enumeration, or an extension's type, compares in a way of its own.
@@ -170,6 +180,8 @@ def is_among(
     column: ColumnElement[Any], values: Sequence[Scalar], dialect: Dialect
 ) -> ColumnElement[bool]:
     """Return whether a stored column equals one of *values*, of which there may be more than parameters."""
+    if isinstance(column.type, INET):
+        return column.in_([one for value in values for one in written(value)])
     compared = exact(column, dialect)
     if dialect == "postgresql" and len(values) > _MANY:
         return compared == any_(literal(values, ARRAY(column.type)))
@@ -203,6 +215,8 @@ def fits(column: ColumnElement[Any], dialect: Dialect) -> ColumnElement[bool]:
         within.append(column == func.round(column, PLACES))
     if isinstance(of, (Instant, DateTime)):  # infinity is later than all
         within.append(column.between(literal(_EARLIEST, of), literal(_LATEST, of)))
+    if isinstance(of, INET):
+        within.append(column == cast(func.network(column), INET))
     if dialect != "sqlite":
         return and_(true(), *within)
     match of:

@@ -91,7 +91,9 @@ class StoredRows(Struct):
         kinds, of = self.kinds[table], _by_name(self.tables[table])
         named = zip(kinds, values, strict=True)
         if self.connection.dialect.name != "sqlite":
-            return dict(named)
+            return {
+                name: _written(value) if kinds[name] == "ip" else value for name, value in named
+            }
         return {name: self._of_sqlite(kinds[name], of[name].type, value) for name, value in named}
 
     def _read(self, table: str, statement: Select[Any]) -> list[dict[str, Any]]:
@@ -114,6 +116,13 @@ class StoredRows(Struct):
                     return value
             case _:
                 return value
+
+
+def _written(addresses: Any) -> Any:
+    """Return addresses, which a driver may have made of them, as they are written in requests."""
+    if isinstance(addresses, list):
+        return [*map(_written, addresses)]
+    return None if addresses is None else str(addresses)
 
 
 def _by_name(table: FromClause) -> dict[str, ColumnElement[Any]]:

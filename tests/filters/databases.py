@@ -12,7 +12,7 @@ from typing import Any, Final
 import psycopg
 import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
@@ -21,14 +21,14 @@ from policyengine.filters.sql_text import DIALECTS, sql_text
 from policyengine.filters.sqlalchemy_conditions import condition
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
-from tests.filters.generated_filters import Case, Field, Limits, Rows, case, shrunk
+from tests.filters.generated_filters import PLAIN, Case, Field, Limits, Rows, case, shrunk
 from tests.filters.interpreter import Indexed, holds
 
 Select = Callable[[Predicate], set[int]]
 """Gives the keys of the rows that a predicate selects."""
 
 LIMITS: Final[dict[Dialect, Limits]] = {
-    "sqlite": Limits(loose=True), "postgresql": Limits(nul=False), "duckdb": Limits(),
+    "sqlite": Limits(loose=True), "postgresql": Limits(nul=False, kinds=(*PLAIN, "ip")), "duckdb": Limits(),
 }  # fmt: skip
 
 
@@ -105,6 +105,7 @@ def declared(made: Case, dialect: Dialect) -> dict[str, sa.Table]:
             "bool": sa.Boolean(),
             "decimal": ExactDecimal() if dialect == "sqlite" else decimal,
             "instant": instant,
+            "ip": INET(),
         }
         return in_set(types[field.kind], field.set_in)
 

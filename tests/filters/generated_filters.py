@@ -27,6 +27,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Kind,
     Matches,
     Not,
@@ -39,6 +40,9 @@ from policyengine.filters.predicates import (
     negated,
     one_of,
 )
+from policyengine.model.values import Ip
+
+PLAIN: Final[tuple[Kind, ...]] = ("text", "int", "decimal", "bool", "instant")
 
 Rows: TypeAlias = list[dict[str, Any]]
 
@@ -55,7 +59,7 @@ class Limits:
     ancestors: bool = True
     correlated_ancestors: bool = True  # whose *where* speaks of rows outside
     depth: int = 3
-    kinds: tuple[Kind, ...] = ("text", "int", "decimal", "bool", "instant")
+    kinds: tuple[Kind, ...] = PLAIN
 
 
 @frozen
@@ -132,8 +136,15 @@ INSTANTS: Final = (
     datetime(1970, 1, 1, tzinfo=UTC), datetime(1969, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
     datetime(2038, 1, 19, 3, 14, 8, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
 )  # fmt: skip
+IPS: Final = tuple(
+    Ip.parse(text)
+    for text in (
+        "10.0.0.1", "10.0.0.2", "10.0.0.0/8", "10.0.0.0/24", "10.128.0.0/9", "0.0.0.0/0", "128.0.0.0/1", "255.255.255.255",
+        "::1", "::", "::/0", "::/64", "::fffe:0:0/95", "2001:db8::/32", "2001:db8::1", "::a00:1", "64:ff9b::a00:1", "ffff::/16",
+    )
+)  # fmt: skip
 ALL: Final[dict[Kind, tuple[Any, ...]]] = {
-    "text": TEXTS, "int": INTS, "decimal": DECIMALS, "bool": (True, False), "instant": INSTANTS,
+    "text": TEXTS, "int": INTS, "decimal": DECIMALS, "bool": (True, False), "instant": INSTANTS, "ip": IPS,
 }  # fmt: skip
 _LOOSE: Final = (None, 0, 5, 2**63 - 1, "", "abc", "5", "true", 1.5, b"abc")
 _ODD: Final = (
@@ -225,9 +236,18 @@ def _rows(
                     few = of_rows[refers[column.name]][:5] + dangling
                     row[column.name] = random.choice(few)
                 else:
-                    row[column.name] = random.choice(values.of[column.kind])
+                    value = random.choice(values.of[column.kind])
+                    row[column.name] = _written(random, value) if column.kind == "ip" else value
             rows[table.name].append(row)
     return rows
+
+
+def _written(random: Random, ip: Ip) -> str:
+    """Return how a column may hold an address or a network: one of IPv4 also as it is mapped to IPv6."""
+    network, _, prefix = str(ip).partition("/")
+    if ip.version == 6 or random.random() < 0.5:
+        return str(ip)
+    return f"::ffff:{network}/{96 + int(prefix or 32)}"
 
 
 # ---- predicates -------------------------------------------------------------------------
@@ -311,6 +331,8 @@ class _Maker:
         atoms = [self._presence, self._one_of, self._compare, self._compare, self._compare_columns]
         if "text" in self.limits.kinds:
             atoms += [self._matches, self._is_longer]
+        if "ip" in self.limits.kinds:
+            atoms += [self._within]
         return random.choice(atoms)(scope)
 
     def _presence(self, scope: dict[str, Table]) -> Predicate:
@@ -332,7 +354,7 @@ class _Maker:
     def _op(self, kind: Kind) -> Any:
         equal = ("==", "!=")
         return self.random.choice(
-            equal if kind in {"text", "bool"} else (*equal, "<", "<=", ">", ">=")
+            equal if kind in {"text", "bool", "ip"} else (*equal, "<", "<=", ">", ">=")
         )
 
     def _compare(self, scope: dict[str, Table]) -> Predicate:
@@ -354,6 +376,12 @@ class _Maker:
         other = self.random.choice(others)
         return Compare(self._op(column.kind), column, Column(alias, other.name, other.kind))
 
+    def _within(self, scope: dict[str, Table]) -> Predicate:
+        inner = self._column(scope, _is_ip)
+        known = Parameter(self._value("ip"), "ip")
+        outer = self.random.choice((known, self._column(scope, _is_ip)))
+        return self.random.choice((IsWithin(inner, outer), IsWithin(outer, inner)))
+
     def _is_longer(self, scope: dict[str, Table]) -> Predicate:
         return IsLonger(self._column(scope, _is_text), self.random.choice((0, 1, 2, 3, 5)))
 
@@ -371,6 +399,10 @@ class _Maker:
 
 def _is_text(one: Field) -> bool:
     return one.kind == "text"
+
+
+def _is_ip(one: Field) -> bool:
+    return one.kind == "ip"
 
 
 def case(seed: int, limits: Limits) -> Case:

@@ -22,6 +22,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Kind,
     Later,
     Matches,
@@ -34,6 +35,7 @@ from policyengine.filters.predicates import (
     SetColumn,
     Term,
 )
+from policyengine.model.values import Ip
 from policyengine.runtime.calendar_operations import add_months
 
 Row: TypeAlias = Mapping[str, object]
@@ -49,13 +51,15 @@ class Indexed(dict[str, Sequence[Row]]):
         super().__init__(tables)
         self._found: dict[tuple[str, tuple[str, ...]], dict[tuple[object, ...], list[Row]]] = {}
 
-    def where(self, table: str, columns: tuple[str, ...], values: tuple[object, ...]) -> list[Row]:
+    def where(self, table: str, columns: Sequence[Column], values: tuple[object, ...]) -> list[Row]:
         """Return the rows of a table whose columns have the values."""
-        index = self._found.get((table, columns))
+        key = table, tuple(column.name for column in columns)
+        index = self._found.get(key)
         if index is None:
-            index = self._found[table, columns] = {}
+            index = self._found[key] = {}
             for row in self[table]:
-                index.setdefault(tuple(row[name] for name in columns), []).append(row)
+                held = (_there(column, {column.alias: row}) for column in columns)
+                index.setdefault(tuple(held), []).append(row)
         return index.get(values, [])
 
 
@@ -70,7 +74,7 @@ _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 
 _TYPES: Final[dict[Kind, type]] = {
-    "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime,
+    "text": str, "int": int, "decimal": Decimal, "bool": bool, "instant": datetime, "ip": Ip,
 }  # fmt: skip
 
 
@@ -101,6 +105,9 @@ def _holds(predicate: Predicate, rows: Mapping[str, Row], tables: Tables) -> boo
         case IsLonger(column, most):
             text = _value(column, rows)
             return isinstance(text, str) and len(text) > most
+        case IsWithin(inner, outer):
+            one, other = _value(inner, rows), _value(outer, rows)
+            return isinstance(one, Ip) and isinstance(other, Ip) and one.within(other)
         case Exists(where=where):
             return any(_holds(where, inner, tables) for inner in _equal(predicate, rows, tables))
         case HasMore(column=column, most=most):
@@ -145,12 +152,22 @@ def _there(column: Term, rows: Mapping[str, Row]) -> Any:
     found = rows[column.alias][column.name]
     in_json = column.json if isinstance(column, SetColumn) else column.kind == "json"
     if not in_json and not isinstance(column, Part):
-        return found
+        return _address(found) if column.kind == "ip" else found
     if isinstance(found, str):
         found = _document(found)
     for key in column.path if isinstance(column, Part | SetColumn) else ():
         found = found.get(key) if isinstance(found, dict) else None
     return found
+
+
+def _address(written: Any) -> Any:
+    """Return the address or network that is written, or those of a set; the text itself if it is none."""
+    if isinstance(written, list):
+        return [*map(_address, written)]
+    try:
+        return Ip.parse(written) if isinstance(written, str) else written
+    except ValueError:
+        return written
 
 
 def _document(text: str) -> Any:
@@ -187,8 +204,8 @@ def _equal(
     if isinstance(tables, Indexed) and isinstance(of.table, str) and of.on:
         values = tuple(_value(outer, rows) for _, outer in of.on)
         if None not in values:
-            names = tuple(mine.name for mine, _ in of.on)
-            yield from ({**rows, of.alias: row} for row in tables.where(of.table, names, values))
+            mine = [own for own, _ in of.on]
+            yield from ({**rows, of.alias: row} for row in tables.where(of.table, mine, values))
         return
     for row in tables[of.table] if isinstance(of.table, str) else _elements(of.table, rows):
         inner = {**rows, of.alias: row}

@@ -70,7 +70,7 @@ def mapping_of(
     """Return a mapping of all entity types: columns and tables are named after what they hold.
 
     *numbers*: how often the ids of a type are numbers. *checked*: whether all rows are said to fit. *sets*: where they
-    may be.
+    may be; if in all places, as in PostgreSQL, addresses may be in columns that have a type for them.
     """
     ids = {name: rng.random() < numbers for name in schema.entities}
     tables = {
@@ -97,7 +97,7 @@ def _stored(
                 inner = StoredColumn(inner)
             in_json = element not in (Primitive("decimal"), DATETIME)
             if isinstance(inner, StoredColumn) and (
-                where == "array" or (where == "json" and in_json)
+                where == "array" or (where == "json" and in_json and inner.kind != "ip")
             ):
                 kind, names = inner.kind, inner.names
                 return SetInColumn(name, where == "json", kind, names, checked=inner.checked)
@@ -110,6 +110,8 @@ def _stored(
             return RecordInColumn(name, _parts(rng, attribute.type))
         case RecordType(attributes):
             return {a.name: _stored(rng, a, f"{name}_{a.name}", table, sets) for a in attributes}
+        case Primitive("ip") if len(sets) == len(SETS_IN) and rng.random() < 0.5:
+            return StoredColumn(name, kind="ip")
         case Primitive("path" | "ip"):
             return StoredColumn(name, checked=True)
         case EnumType() | TaxonomyType() | LevelsType() if rng.random() < 0.3:
@@ -297,6 +299,7 @@ def _value(made: Database, column: StoredColumn, type_: Type) -> Any:
     rng = made.rng
     if rng.random() < made.ill and not column.checked:
         wrong = {"int": 10**18, "text": "?" * 9, "bool": None, "decimal": None, "instant": None}
+        wrong["ip"] = "10.0.0.1/8"
         return rng.choice((None, wrong[column.kind or "text"]))
     match type_:
         case EntityRefType(name):

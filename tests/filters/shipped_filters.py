@@ -30,7 +30,7 @@ from policyengine.filters.row_paths import RowPaths, Unsayable
 from policyengine.model.entities import Entity
 from policyengine.model.request import Request
 from policyengine.model.types import RecordType, SetType, Type
-from policyengine.model.values import ABSENT, slot, to_datetime, to_json
+from policyengine.model.values import ABSENT, Ip, slot, to_datetime, to_json
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.known_parts import KnownParts
@@ -108,7 +108,7 @@ def put(made: Database, row: dict[str, Any], stored: Stored, type_: Type, value:
     """Put a canonical value into the columns and tables where it belongs."""
     match stored:
         case StoredColumn():
-            row[stored.name] = None if value is ABSENT else stored_form(stored, type_, value)
+            row[stored.name] = None if value is ABSENT else _written(stored, type_, value)
         case SetInColumn() | RecordInColumn():
             found = None if value is ABSENT else _document(stored, type_, value)
             in_json = isinstance(stored, RecordInColumn) or stored.json
@@ -126,6 +126,11 @@ def put(made: Database, row: dict[str, Any], stored: Stored, type_: Type, value:
                 put(made, row, stored[part.name], part.type, inner)
 
 
+def _written(stored: StoredColumn, type_: Type, value: Any) -> Any:
+    """Return a canonical value as it is in a column."""
+    return str(value) if isinstance(value, Ip) else stored_form(stored, type_, value)
+
+
 def _document(stored: Stored, type_: Type, value: Any) -> Any:
     """Return a canonical value as it is in an array, or in JSON."""
     match stored, type_:
@@ -140,7 +145,7 @@ def _document(stored: Stored, type_: Type, value: Any) -> Any:
                     found[at.name] = _document(at, part.type, inner)
             return found
         case StoredColumn(), _:
-            return stored_form(stored, type_, value)
+            return _written(stored, type_, value)
         case _:
             raise TypeError(stored)
 

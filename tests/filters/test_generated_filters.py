@@ -17,6 +17,7 @@ from policyengine.filters.predicates import (
     IsLonger,
     IsOfKind,
     IsPresent,
+    IsWithin,
     Matches,
     Not,
     OneOf,
@@ -24,7 +25,8 @@ from policyengine.filters.predicates import (
     Predicate,
     walk,
 )
-from tests.filters.generated_filters import Limits, case, shrunk
+from policyengine.model.values import Ip
+from tests.filters.generated_filters import PLAIN, Limits, case, shrunk
 from tests.filters.interpreter import holds
 
 NAME, LEVEL, AT = (
@@ -32,6 +34,7 @@ NAME, LEVEL, AT = (
     Column(ROWS, "level", "int"),
     Column(ROWS, "at", "int"),
 )
+AT_IP, NETWORK = Column(ROWS, "at", "ip"), Parameter(Ip.parse("10.0.0.0/8"), "ip")
 TREE = {
     "folder": [
         {"id": 1, "up": 2, "name": "a"},
@@ -65,6 +68,12 @@ EXAMPLES = [
     (Matches(NAME, ("", "ab", "")), {"name": None}, False),
     (Matches(NAME, ("", "a", "b", "")), {"name": "ba"}, False),
     (IsLonger(NAME, 1), {"name": "\U0001f600\0"}, True),
+    (IsOfKind(AT_IP), {"at": "10.0.0.1/8"}, False),
+    (IsWithin(AT_IP, NETWORK), {"at": "::ffff:10.0.0.1"}, True),
+    (IsWithin(AT_IP, NETWORK), {"at": "::/0"}, False),
+    (IsWithin(NETWORK, AT_IP), {"at": "::/0"}, False),
+    (IsWithin(NETWORK, AT_IP), {"at": "0.0.0.0/0"}, True),
+    (IsWithin(NETWORK, AT_IP), {"at": None}, False),
     (above(named("c")), {"at": 1}, True),
     (above(named("c"), most=2), {"at": 1}, False),
     (above(named("d")), {"at": 1}, False),
@@ -84,7 +93,7 @@ def test_what_a_predicate_means():
 
 
 def test_all_kinds_of_nodes_are_generated_and_decide_either_way():
-    limits = Limits(rows=10, loose=True)
+    limits = Limits(rows=10, loose=True, kinds=(*PLAIN, "ip"))
     nodes, answers = Counter(), Counter()
     for seed in range(300):
         made = case(seed, limits)
