@@ -20,7 +20,14 @@ from typing import Any, Final, TypeAlias, assert_never
 from msgspec import Struct, field
 
 from policyengine.compiler.code_templates import Body, expression, filled
-from policyengine.compiler.python_nodes import assign, conjunction, disjunction, name, put_on_line
+from policyengine.compiler.python_nodes import (
+    assign,
+    conjunction,
+    disjunction,
+    name,
+    negated,
+    put_on_line,
+)
 from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
@@ -76,6 +83,7 @@ def request_reader(
     limits: Limits,
     readers: Sequence[Reader],
     gather: Callable[..., Any],
+    together: Callable[..., Any],
     *,
     apart: bool,
     follows: bool,
@@ -84,9 +92,9 @@ def request_reader(
 
     It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
     its last parameter, makes of subject, resource, context, time and the entities that are known by
-    key, which *gather* puts together. *apart*: whether subject and resource can neither be one entity
-    nor one an ancestor of the other. *follows*: whether rules follow to other entities; if not, the
-    known ones may be left out.
+    key, which *gather* puts together, and *together* of parts that were built. *apart*: whether subject
+    and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
+    follow to other entities; if not, the known ones may be left out.
     """
     action, *types = target
     context = schema.actions[action].context
@@ -102,9 +110,12 @@ def request_reader(
             lined=ast.Constant(needed.line or follows),
         )  # fmt: skip
         body += writer.sufficient(part, type_, needed)
+    classes = entity_class(schema.entities[types[0]]), entity_class(schema.entities[types[1]])
     parts: dict[str, ast.expr | str] = {
+        "Subject": writer.named("class", classes[0]), "Resource": writer.named("class", classes[1]),
         "Context": writer.named("class", record_class(context)),
         "read": writer.named("read", read_context), "gather": writer.named("gather", gather),
+        "together": writer.named("together", together),
         "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
     }  # fmt: skip
     body += filled(_CONTEXT, **parts)
@@ -114,6 +125,10 @@ def request_reader(
     body += filled(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
+    placed = "".join(map(_placed, PARTS, types, [schema] * 2))
+    built = filled(_BUILT.replace(" and PLACED", placed), **parts)
+    built.append(ast.If(expression("known is None"), body, []))
+    body = built
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
@@ -123,8 +138,21 @@ def request_reader(
 
 # ---- templates --------------------------------------------------------------------------
 
-_KNOWN: Final = """
+_BUILT: Final = """
 known = None
+if (
+    others is None and store is None and type(subject) is Subject and type(resource) is Resource
+    and type(context) is Context and subject.complete_ and resource.complete_ and context.complete_ and PLACED
+):
+    known = together(resource.carried_, subject.carried_, context.carried_)
+    if known is not None and (
+        known.setdefault((subject_type, subject.id), subject) is not subject
+        or known.setdefault((resource_type, resource.id), resource) is not resource
+    ):
+        known = None
+"""
+"""Parts that were built and lack nothing, which are most."""
+_KNOWN: Final = """
 if others is None and not context.carried_:
     if store is None:
         if ALONE: known = KNOWN
@@ -188,6 +216,9 @@ value = value["id"]
 _ANCESTORS: Final = """
 found = [known[key] for key in part.line if key[0] == type_name]
 if len(found) > most: return None
+"""
+_SURE_OF_ANCESTORS: Final = """
+store is None and type(part.carried_) is Closed and part.carried_.whole and len(part.line) <= most
 """
 _KNOWN_ANCESTOR: Final = """
 if store is not None and not one.described_ and (type_name, one.id) not in store: return None
@@ -337,9 +368,13 @@ class Writer(Struct, eq=False):
             }  # fmt: skip
             looked_at = filled(_KNOWN_ANCESTOR, **parts)
             looked_at += self.sufficient(one, schema.entities[above], inner)
-            looked_at += self.follow_entity(schema, one, schema.entities[above], inner)
-            body += filled(_ANCESTORS, **parts)
-            body.append(ast.For(ast.Name(one, ast.Store()), name(found), looked_at, []))
+            following = self.follow_entity(schema, one, schema.entities[above], inner)
+            looking = filled(_ANCESTORS, **parts)
+            looking.append(
+                ast.For(ast.Name(one, ast.Store()), name(found), looked_at + following, [])
+            )
+            sure = expression(_SURE_OF_ANCESTORS, **parts)
+            body += looking if following else [ast.If(negated(sure), looking, [])]
         return body
 
     def _follow_value(self, schema: Schema, value: str, type_: Type, needs: Needs) -> Body:
@@ -493,6 +528,13 @@ def _alone(part: str, type_: str, schema: Schema) -> str:
     test = f"not {part}.carried_"
     has_parents = f" and ({part}.line is not None or not {part}.parents_)"
     return test + (has_parents if schema.entities[type_].parents else "")
+
+
+def _placed(part: str, type_: str, schema: Schema) -> str:
+    """Return the test, beside others, whether the ancestors of *part* were compared if it says any."""
+    if not schema.entities[type_].parents:
+        return ""
+    return f" and {part}.line is not None and ({part}.carried_ or not {part}.parents_)"
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

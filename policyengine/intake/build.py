@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Final
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.store import EntityStore
 from policyengine.intake.stored_entities import StoredEntities
-from policyengine.model.entities import Closed, Entity, Key
+from policyengine.model.entities import Closed, Entity, Key, Line
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT
 from policyengine.model.limits import Limits
@@ -57,15 +58,21 @@ def build_entity(
 
 def carrying(entity: Entity, others: Mapping[Key, Entity]) -> Entity:
     """Return *entity* so that it carries *others* along."""
-    return altered(entity, carried_=_closed(others), plain_=False)
+    above = None if entity.line is None else entity.line - {entity.key_}
+    return altered(entity, carried_=_closed(others, above), plain_=False)
 
 
-def _closed(others: Mapping[Key, Entity]) -> tuple[Entity, ...]:
-    """Return entities that are carried along; `Closed`, if their ancestors are among them."""
+def _closed(others: Mapping[Key, Entity], above: Line | None) -> tuple[Entity, ...]:
+    """Return what something that lies in *above* carries along; `Closed`, if their ancestors are among them."""
     carried = tuple(others.values())
     named = (other.parents_ if other.line is None else other.line for other in carried)
-    is_closed = all(others.keys() >= (above or frozenset()) for above in named)
-    return Closed(carried) if is_closed else carried
+    if not all(others.keys() >= (line or _NOWHERE) for line in named):
+        return carried
+    is_whole = above is not None and others.keys() >= above
+    return Closed(carried, is_whole and all(one.complete_ for one in carried))
+
+
+_NOWHERE: Final[Line] = frozenset()
 
 
 def build_context(schema: Schema, limits: Limits, action: str, given: object) -> Record:
@@ -81,7 +88,7 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
             reader.undeclared.log()
             if not known.entities:
                 return context
-            return altered(context, carried_=_closed(known.entities), plain_=False)
+            return altered(context, carried_=_closed(known.entities, _NOWHERE), plain_=False)
     raise InvalidRequest(reader.problems.items)
 
 

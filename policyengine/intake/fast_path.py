@@ -133,8 +133,9 @@ class FastPaths:
         actions: dict[str, dict[tuple[str, str], Function]] = {action: {} for action, *_ in targets}
         for target in list(self._takers):
             if target[0] in actions:
-                decide = self._program.compiled(target).decide
-                actions[target[0]][target[1:]] = self.taking(target, decide)
+                compiled = self._program.compiled(target)
+                direct = not compiled.follows  # else it gives them to the reader in any case
+                actions[target[0]][target[1:]] = self.taking(target, compiled.decide, direct=direct)
         for action, deciders in actions.items():
             only = next(iter(deciders.values()))
             decide = only if len(deciders) == 1 else _by_types(deciders)

@@ -38,6 +38,7 @@ class Gathering:
         self._limits = limits
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
+        self._fitting = frozenset(self._classes.values())
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -89,32 +90,33 @@ class Gathering:
                 raise NeedsFullValidation
         return known if store is None else Entities(known, store)
 
+    def together(self, *all_: tuple[Entity, ...]) -> dict[Key, Entity] | None:
+        """Return what parts carry along, where no two are given as one entity and all ancestors were compared."""
+        known: dict[Key, Entity] = {}
+        for carried in all_:
+            if not carried:
+                continue
+            if type(carried) is not Closed or not carried.classes <= self._fitting:
+                return None
+            if not known:
+                known = carried.by_key.copy()
+                continue
+            for key, one in carried.by_key.items():
+                if known.setdefault(key, one) is not one:
+                    return None
+        return known if len(known) <= self._limits.ancestors else None
+
     def _gather_built(
         self, subject: Entity, resource: Entity, context: Record | None
     ) -> dict[Key, Entity] | None:
-        """Return what is known, where no entity is given twice and all ancestors were compared."""
-        classes = self._classes
-        known: dict[Key, Entity] = {}
-        for part in (subject, resource):
-            if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
-                return None
-            if known.setdefault((part.type, part.id), part) is not part:
-                return None
-            if part.carried_:
-                if type(part.carried_) is not Closed or len(part.carried_) > self._limits.ancestors:
+        """Return what is known, where that is seen at once."""
+        in_context = () if context is None else context.carried_
+        known = self.together(resource.carried_, subject.carried_, in_context)
+        if known is not None:
+            for part in (subject, resource):
+                if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
                     return None
-                for one in part.carried_:
-                    if known.setdefault((one.type, one.id), one) is not one:
-                        return None
-                    if one.__class__ is not classes.get(one.type):
-                        return None
-        if context is not None and context.carried_:
-            if type(context.carried_) is not Closed:
-                return None
-            for one in context.carried_:
-                if known.setdefault((one.type, one.id), one) is not one:
-                    return None
-                if one.__class__ is not classes.get(one.type):
+                if known.setdefault((part.type, part.id), part) is not part:
                     return None
         return known
 

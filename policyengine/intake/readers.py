@@ -84,7 +84,7 @@ class Readers:
         )
         return request_reader(
             schema, target, self._program.needs(target), self._limits, readers,
-            self._gathering.gather,
+            self._gathering.gather, self._gathering.together,
             apart=apart, follows=self._program.compiled(target).follows,
         )  # fmt: skip
 

@@ -7,8 +7,8 @@ each entity type, whatever schema it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 from msgspec import defstruct
 
@@ -96,13 +96,28 @@ EntityLike: TypeAlias = Entity | Mapping[str, Any] | object
 class that was given to `PolicyEngine.register`, which can be any."""
 
 
-class Closed(tuple[Entity, ...]):
+class Closed(tuple[Entity, ...]):  # noqa: SLOT001 - Python allows a tuple none
     """Entities that are carried along, of which each has all its ancestors among them.
 
     Their descriptions of ancestors were compared when they were collected, so they need not be again.
+    They are there *by_key* as well; *classes*: theirs; *whole*: whether none lacks anything, and all ancestors
+    of what carries them are among them.
     """
 
-    __slots__ = ()
+    by_key: dict[Key, Entity]
+    classes: frozenset[type[Entity]]
+    whole: bool
+
+    def __new__(cls, entities: Iterable[Entity], whole: bool = False) -> Self:  # noqa: FBT001, FBT002 - pickle gives it by position
+        """Return these entities, no two of one key."""
+        made = super().__new__(cls, entities)
+        made.by_key = {(one.type, one.id): one for one in made}
+        made.classes = frozenset(map(type, made))
+        made.whole = whole
+        return made
+
+    def __reduce__(self) -> tuple[type[Closed], tuple[tuple[Entity, ...], bool]]:
+        return Closed, (tuple(self), self.whole)
 
 
 def has_properties(entity: Entity) -> bool:

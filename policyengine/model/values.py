@@ -317,8 +317,11 @@ def check_moment(value: int) -> int:
 
 def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
-    if type(moment) is datetime and moment.tzinfo is UTC:  # as most are: in range
-        return _since_epoch(moment)
+    if (
+        type(moment) is datetime and moment.tzinfo is UTC
+    ):  # as most are: in range, and nothing is derived
+        since = moment - _EPOCH
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if moment.utcoffset() is None:
         raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")
     return check_moment(_since_epoch(moment))

@@ -12,7 +12,7 @@ from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final
 
-from policyengine.model.entities import Key
+from policyengine.model.entities import Closed, Key
 from policyengine.model.path_syntax import parse_path
 from policyengine.model.values import (
     ABSENT,
@@ -195,7 +195,8 @@ def _text(given: Any) -> str:
 
 
 QUICK: Final[Mapping[str, Any]] = {
-    "ABSENT": ABSENT, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "type": type, "len": len,
+    "ABSENT": ABSENT, "Closed": Closed, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {},
+    "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
     "joined": joined, "SETS": _SETS, "as_set": as_set,
     "references": references, "elements": elements, "rest_of": rest_of, "clock": clock.now,

@@ -1,0 +1,107 @@
+"""What parts that were built before carry along is put together for each request, and nothing is taken on trust."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+
+import pytest
+
+from policyengine import InvalidRequest, PolicyEngine
+
+POLICY = """package built
+entity Org { open: bool }
+entity Folder in Folder { shown: bool, org: Org }
+entity User { org: Org, known: bool }
+entity Doc in Folder { org: Org, title: string, owner?: User }
+action read by User on Doc
+gate opening "who may read"
+gate opening {
+    permit above: read
+        when some f in ancestors(resource, Folder): f.shown
+    permit own: read
+        when subject.org.open and resource.org == subject.org
+    permit known: read
+        when subject.known and resource has owner and resource.owner.known
+}
+"""
+
+
+@pytest.fixture
+def engine() -> PolicyEngine:
+    return PolicyEngine.from_text(POLICY)
+
+
+def _parts(engine, *, other=None, shown=True, below=False):
+    org = engine.entity("Org", "o", open=False)
+    top = engine.entity(
+        "Folder", "top", org=org, parents=[], **({"shown": shown} if shown is not None else {})
+    )
+    inner = engine.entity("Folder", "below", org=org, shown=below, parents=[top])
+    doc = engine.entity("Doc", "d", org=org, title="t", parents=[inner])
+    return engine.entity("User", "u", org=other or org, known=True), "read", doc
+
+
+def _twice(engine, *parts):
+    """Decide in full, and then by the fast path."""
+    found = []
+    for _ in range(3):
+        try:
+            found.append(engine.decide(*parts).allowed)
+        except InvalidRequest as error:
+            found.append([(one.code, one.path) for one in error.problems])
+    assert found[0] == found[1] == found[2]
+    return found[0]
+
+
+def _open(engine) -> None:
+    engine.decide(*_parts(engine))
+    engine.decide(*_parts(engine))
+
+
+def test_ancestors_that_are_carried_decide(engine):
+    assert _twice(engine, *_parts(engine)) is True
+    assert _twice(engine, *_parts(engine, shown=False)) is False
+
+
+def test_an_ancestor_that_lacks_what_rules_read_is_a_problem(engine):
+    _open(engine)
+    assert [code for code, _ in _twice(engine, *_parts(engine, shown=None))] == ["PE507"]
+
+
+def test_an_entity_that_two_parts_carry_otherwise_is_a_problem(engine):
+    _open(engine)
+    other = engine.entity("Org", "o", open=True)
+    assert [code for code, _ in _twice(engine, *_parts(engine, other=other))] == ["PE510"]
+
+
+def test_an_equal_entity_that_two_parts_carry_is_the_same(engine):
+    _open(engine)
+    assert _twice(engine, *_parts(engine, other=engine.entity("Org", "o", open=False))) is True
+
+
+def test_a_part_that_another_carries_otherwise_is_a_problem(engine):
+    org = engine.entity("Org", "o", open=False)
+    users = [engine.entity("User", "u", org=org, known=known) for known in (True, True, False)]
+    doc = engine.entity("Doc", "d", org=org, title="t", owner=users[0], parents=[])
+    _open(engine)
+    assert [_twice(engine, user, "read", doc) for user in users[:2]] == [True, True]
+    assert [code for code, _ in _twice(engine, users[2], "read", doc)] == ["PE510"]
+
+
+def test_what_another_set_built_of_other_types_is_validated(engine):
+    _open(engine)
+    numbers = POLICY.replace("shown: bool", "shown: int").replace("f.shown", "f.shown == 7")
+    user, action, doc = _parts(PolicyEngine.from_text(numbers), shown=7, below=7)
+    assert type(doc) is type(engine.entity("Doc", "d"))  # what they carry differs
+    found = _twice(engine, user, action, doc)
+    assert {code for code, _ in found} == {"PE505"}
+
+
+@pytest.mark.parametrize("again", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_copies_carry_the_same(engine, again):
+    _open(engine)
+    user, action, doc = _parts(engine)
+    assert _twice(engine, again(user), action, again(doc)) is True
+    user, action, doc = _parts(engine, shown=None)
+    assert [code for code, _ in _twice(engine, again(user), action, again(doc))] == ["PE507"]
