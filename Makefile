@@ -88,13 +88,14 @@ check: $(READY) ## Lint and type-check the code; check, lint, test and mutate th
 	$(BIN)/policyengine test --each policies --fail-under mcdc=90 --fail-under mutation=95
 	$(BIN)/policyengine fmt --check policies
 
-pyright: $(VENV)/pyright/bin/pyright ## Check the types of the examples and of the services in docs/ with pyright, in its strict mode
+pyright: $(VENV)/pyright/stubs ## Check the types of the examples and of the services in docs/ with pyright, in its strict mode
 	$(BIN)/python -m tests.adapters.tutorials build/tutorials
-	$<
+	$(VENV)/pyright/bin/pyright
 
-$(VENV)/pyright/bin/pyright: $(READY)
+$(VENV)/pyright/stubs: $(READY)
 	$(PYTHON) -m venv $(VENV)/pyright
 	$(VENV)/pyright/bin/python -m pip install --quiet 'pyright>=1.1.400'
+	$(VENV)/pyright/bin/python -m pip install --quiet --no-deps --target $(VENV)/pyright/stubs django-stubs django-stubs-ext
 	@touch $@
 
 fmt: $(READY) ## Format the code and the policies

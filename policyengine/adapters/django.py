@@ -15,6 +15,7 @@ from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
 from policyengine.bound import BoundSubject
+from policyengine.model.decision import Decision
 
 try:
     from asgiref.sync import iscoroutinefunction, markcoroutinefunction
@@ -74,6 +75,18 @@ class Guard(EnforcementPoint):
     def public(self, view: V) -> V:
         """Declare that *view* is for everybody."""
         return declared(view)
+
+    @staticmethod
+    def decision_on(request: Any) -> Decision:
+        """Return the decision on *request*, `request.decision`, of which type checkers know nothing."""
+        decision: Decision = request.decision
+        return decision
+
+    @staticmethod
+    def resource_of(request: Any) -> object:
+        """Return what was decided about, `request.resource`."""
+        resource: object = request.resource
+        return resource
 
     @sync_and_async_middleware  # type: ignore[untyped-decorator]  # Django has no types
     def middleware(self, get_response: Callable[..., Any]) -> Gatekeeper:

@@ -7,12 +7,10 @@ import sys
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = (
-    "fastapi",
-    "flask",
-    "litestar",
-    "mcp",
-)  # that of Django lacks the types that Django does not have
+PAGES = ("fastapi", "flask", "litestar", "mcp")
+WITH_STUBS = ("django-views",)
+"""Pages for the types of frameworks that have none themselves, with which `make pyright` reads them."""
+
 _FILE = re.compile(r"^```python (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,7 +21,7 @@ def programs(page: str) -> dict[str, str]:
 
 def write(folder: Path) -> None:
     """Write the programs of all pages, each page to a folder of its own."""
-    for page in PAGES:
+    for page in (*PAGES, *WITH_STUBS):
         (folder / page).mkdir(parents=True, exist_ok=True)
         for name, code in programs(page).items():
             (folder / page / name).write_text(code, encoding="utf-8")
