@@ -131,6 +131,10 @@ def _ask(
         permission=rng.choice(needed if rng.random() < 0.95 else list(PERMISSIONS)),
         user=user,
     )
+    for limit in operation.limits:
+        if rng.random() < 0.1:
+            numbers = (*limit.app.values(), *limit.person.values())
+            setattr(context, limit.count, rng.choice(numbers) - rng.choice((0, 1)))
     if operation.reads_people or operation.writes:
         context.purposes = frozenset(rng.sample(_PURPOSES[:3], rng.randint(1, 2)))
         context.practices = _some(rng, _PRACTICES, rng.random() < 0.1)
@@ -142,7 +146,7 @@ def _ask(
         context.aggregate = rng.random() < 0.3
         context.matching = rng.choice(_MATCHING)
         context.reasonably_expected = rng.random() < 0.7
-        context.posts_read, context.calls = rng.choice(_COUNTS), rng.choice((0, 1, 59, 60))
+        context.posts_read = rng.choice(_COUNTS)
     if operation.faces_people and user is not None:
         context.viewer = Viewer(rng.random() < 0.7, rng.random() < 0.05)
     if operation.in_account:
@@ -339,11 +343,11 @@ def _of_resource(resource: Resource) -> dict[str, Any]:
 
 
 def _of_context(operation: Operation, context: Context) -> dict[str, Any]:
-    names = ["credential", "scopes", "permission"]
+    names = ["credential", "scopes", "permission", *(limit.count for limit in operation.limits)]
     if operation.reads_people or operation.writes:
         names += ("purposes", "practices", "consents")
     if operation.reads_people:
-        names += ("derives", "aggregate", "matching", "reasonably_expected", "posts_read", "calls")
+        names += ("derives", "aggregate", "matching", "reasonably_expected", "posts_read")
     if operation.with_lists:
         names.append("member")
     if operation.writes:

@@ -5,13 +5,14 @@ What each operation demands is data, and read from where it is declared.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 from attrs import define
 
 from policyengine.model.types import ActionType
+from policyengine.model.values import to_json
 
 
 @define
@@ -121,8 +122,23 @@ class Context:
     about: User | None = None
     posts_read: int = 0
     calls: int = 0
+    calls_by_day: int = 0
+    calls_in_all: int = 0
+    calls_in_all_by_day: int = 0
+    calls_by_second: int = 0
     posts_written: int = 0
     subscriptions: int = 0
+
+
+@define
+class Limit:
+    """How many requests an operation takes in a time from each tier, and what of the context has counted them."""
+
+    count: str
+    time: str
+    app: Mapping[str, int]
+    person: Mapping[str, int]
+    in_all: bool = False
 
 
 @define
@@ -148,6 +164,7 @@ class Operation:
     known_early: str
     free_until: datetime
     self_serve_until: datetime
+    limits: tuple[Limit, ...]
 
 
 Asked: TypeAlias = tuple[App, Operation, Resource, Context, datetime]
@@ -197,8 +214,36 @@ def _operation(action: ActionType) -> Operation:
         tiers=constants["tiers"],
         since=_ALWAYS if since is None else datetime.fromtimestamp(since // 1_000_000, UTC),
         known_early=constants.get("known_early", ""),
+        limits=tuple(_limits(action)),
         **until,
     )
+
+
+_SEARCHES = 60
+
+
+def _limits(action: ActionType) -> Iterator[Limit]:
+    rows: dict[str, Any] = {
+        name: to_json(type_.type, action.constants[name])
+        for name, type_ in action.constant_types.by_name.items()
+        if name in action.constants and "per_" in name
+    }
+    for name, count, time in (
+        ("per_second", "calls_by_second", "a second"),
+        ("per_15m", "calls", "15 minutes"),
+        ("per_day", "calls_by_day", "24 hours"),
+    ):
+        if name in rows:
+            app, person = (rows[name].get(whose, {}) for whose in ("app", "person"))
+            if action.name == "searchPostsRecent":  # another text has fewer
+                app = person = {tier: min(most, _SEARCHES) for tier, most in person.items()}
+            yield Limit(count, time, app, person)
+    for name, count, time in (
+        ("all_per_15m", "calls_in_all", "15 minutes"),
+        ("all_per_day", "calls_in_all_by_day", "24 hours"),
+    ):
+        if name in rows:
+            yield Limit(count, time, rows[name], rows[name], in_all=True)
 
 
 PERMISSION_NAMES = ("read", "write", "direct_messages")

@@ -17,6 +17,7 @@ from bench.worlds.platform_asked import (
     Resource,
     User,
 )
+from bench.worlds.platform_limits import TABLES_FROM, limits_reached
 
 _PURPOSE_PARENTS = {
     "academic_research": "research", "public_health": "academic_research",
@@ -139,7 +140,6 @@ def in_standing(app: App, operation: Operation, now: datetime) -> bool:
 
 _ALWAYS = datetime(1, 1, 1, tzinfo=UTC)
 _ENDLESS = datetime(9999, 1, 1, tzinfo=UTC)
-TABLES_FROM = datetime(2024, 12, 20, tzinfo=UTC)
 _OLD_TIERS_END = datetime(2023, 4, 28, tzinfo=UTC)
 LIVES = {
     "standard_track": (datetime(2020, 8, 12, tzinfo=UTC), datetime(2021, 11, 15, tzinfo=UTC)),
@@ -484,21 +484,6 @@ def subscriptions_of(tier: str) -> int:
     return 75_000 if tier == "enterprise" else 1_500
 
 
-def searches_of(tier: str) -> int:
-    """Return how many recent searches in 15 minutes the tier comes with."""
-    return 1 if tier == "free" else 60
-
-
-def searched_enough(app: App, operation: Operation, context: Context, now: datetime) -> bool:
-    """Whether the recent searches of these 15 minutes are used up."""
-    return (
-        operation.name == "searchPostsRecent"
-        and app.tier != "enterprise"
-        and now >= TABLES_FROM
-        and context.calls >= searches_of(app.tier)
-    )
-
-
 def quota_left(app: App, operation: Operation, context: Context, now: datetime) -> bool:
     """Whether something is left of what the tier comes with."""
     if operation.name == "createActivitySubscription":
@@ -525,8 +510,6 @@ def allows(
     if not_theirs(app, operation, resource, context):
         return False
     if refused(operation, resource, context):
-        return False
-    if searched_enough(app, operation, context, now):
         return False
     if operation.reads_people:
         if not context.aggregate and not context.derives <= HARMLESS_TRAITS:
@@ -560,4 +543,5 @@ def allows(
         and in_standing(app, operation, now)
         and granted(app, operation, now)
         and quota_left(app, operation, context, now)
+        and not limits_reached(app, operation, context, now)
     )

@@ -135,6 +135,10 @@ def _context(said: Mapping[str, Any], people: Mapping[str, User]) -> Context:
         None if about is None else people[about["id"]],
         said.get("posts_read", 0),
         said.get("calls", 0),
+        said.get("calls_by_day", 0),
+        said.get("calls_in_all", 0),
+        said.get("calls_in_all_by_day", 0),
+        said.get("calls_by_second", 0),
         said.get("posts_written", 0),
         said.get("subscriptions", 0),
     )

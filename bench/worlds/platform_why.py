@@ -22,7 +22,6 @@ from bench.worlds.platform_by_hand import (
     PUBLIC_EVENTS,
     READS_POSTS,
     SEEN_BEFORE,
-    TABLES_FROM,
     barred,
     credential_fits,
     declared,
@@ -40,13 +39,12 @@ from bench.worlds.platform_by_hand import (
     posts_to_write,
     quota_left,
     refused,
-    searched_enough,
-    searches_of,
     subscriptions_of,
     told_to_themselves,
     unseen_list,
     withdrawn,
 )
+from bench.worlds.platform_limits import TABLES_FROM, limit_says, limits_reached
 
 
 def why(app: App, operation: Operation, resource: Resource, context: Context, now: datetime) -> str:
@@ -76,11 +74,9 @@ def _forbidden(
             yield _misconduct_says(rule, app, operation, context)
     for rule in refused(operation, resource, context):
         yield _refusal_says(rule, resource, context)
-    if searched_enough(app, operation, context, now):
-        yield (
-            f"{app.tier} comes with {searches_of(app.tier)} recent searches in 15 minutes, and "
-            f"{context.calls} were made"
-        )
+    for limit, most in limits_reached(app, operation, context, now):
+        if limit.count == "calls_by_second":
+            yield limit_says(limit, most, app, operation, context)
     for rule in withdrawn(app, operation, now):
         yield _withdrawn_says(rule, app, operation)
     for rule in barred(app, now):
@@ -353,6 +349,9 @@ def _shut(
             yield f"{operation.name} comes with {_set(operation.tiers)}; {name} is on {app.tier}"
     if not quota_left(app, operation, context, now):
         yield from _used_up(app, operation, context, now)
+    for limit, most in limits_reached(app, operation, context, now):
+        yield limit_says(limit, most, app, operation, context)
+        yield f"Enterprise has the limits of its contract; {name} is on {app.tier}"
     for missing in missing_approvals(app, context, now):
         yield {
             "reports_on_violations": "publishing what was found about violations of X's rules needs "

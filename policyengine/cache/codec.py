@@ -12,12 +12,13 @@ rooms pass their own (the nodes of the compiler) as `KnownTypes`.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import starmap
 from typing import Any, Final, TypeAlias
 
 import msgspec
 
+from policyengine.concurrency import cached_property
 from policyengine.model import needs, types
 
 Maker: TypeAlias = Callable[..., object]
@@ -43,6 +44,9 @@ _CONTAINERS: Final[Mapping[type, str]] = {
 }  # fmt: skip
 
 
+_COMMON: Final = _LEAVES | {*_CONTAINERS}
+
+
 class UnknownTypeError(Exception):
     """A value is of a type that cannot be encoded."""
 
@@ -53,6 +57,27 @@ class Encoded(msgspec.Struct, frozen=True):
     leaves: list[str | int | float | bool | None]
     runs: list[tuple[str, int, int, bytes]]
     root: int
+
+
+class LateMapping(Mapping[str, object]):
+    """A mapping that is decoded when it is first read: deciding reads none, and rare types take long to import."""
+
+    def __init__(self, data: str) -> None:
+        self.data = data  # the bytes as characters, since leaves are text
+
+    @cached_property
+    def _values(self) -> Mapping[str, object]:
+        values: Mapping[str, object] = decode(self.data.encode("latin-1"))
+        return values
+
+    def __getitem__(self, name: str) -> object:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
 
 
 _pack = msgspec.msgpack.Encoder().encode
@@ -119,8 +144,11 @@ class _Writer:
             return "dict", [part for item in value.items() for part in item]
         if class_ in _CONTAINERS:
             return _CONTAINERS[class_], value
+        if class_ is LateMapping:
+            return "late", (value.data,)
         if class_ in self._names:
-            return self._names[class_], [getattr(value, part) for part in class_.__match_args__]
+            parts = [getattr(value, part) for part in class_.__match_args__]
+            return self._names[class_], map(_late, parts) if class_ is types.ActionType else parts
         if class_ is int:
             return "int", (str(value),)
         from policyengine.cache import codec_types  # most sets have none of these
@@ -129,6 +157,13 @@ class _Writer:
         if encoded is None:
             raise UnknownTypeError(class_.__name__)
         return encoded
+
+
+def _late(part: object) -> object:
+    """Return a part of an action; one that has values of rare types (records, as constants) such that it is made late."""
+    if type(part) is dict and not {type(value) for value in part.values()} <= _COMMON:
+        return LateMapping(encode(part).decode("latin-1"))
+    return part
 
 
 # ---- reading ----------------------------------------------------------------------------
@@ -163,4 +198,5 @@ _MAKERS: Final[Mapping[str, Maker]] = {
     "frozenset": lambda *parts: frozenset(parts),
     "dict": lambda *parts: dict(zip(parts[::2], parts[1::2], strict=True)),
     "int": int,
+    "late": LateMapping,
 }

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from msgspec.structs import replace
+
 from policyengine.diagnostics.diagnostic import Diagnostic
 from policyengine.model.types import (
     DURATION,
     INT,
+    Attribute,
     Count,
     EntityRefType,
     EntityType,
@@ -35,7 +38,7 @@ def count_of(
     for path in note.by:
         written = messages.written(path)
         root, _, rest = written.partition(".")
-        if root not in ("subject", "resource") and (root, rest) != ("action", "name"):
+        if root not in ("subject", "resource", "context") and (root, rest) != ("action", "name"):
             problems.append(table_messages.not_counted_by(path.span, f"`{written}`"))
         elif first.setdefault(written, path) is not path:
             idents = (nodes.Ident(written, span=p.span) for p in (path, first[written]))
@@ -71,14 +74,20 @@ def _things(
 def check_paths(
     note: nodes.CountNote,
     roots: Mapping[str, Sequence[str]],
+    context: Sequence[Attribute],
     entities: Mapping[str, EntityType],
     problems: list[Diagnostic],
 ) -> None:
-    """Report each part by which nothing can be counted; *roots*: the types of the subject and the resource."""
+    """Report each part by which nothing can be counted; *roots*: the types of the subject and the resource.
+
+    Of the *context* an attribute may be absent: requests without it are counted together.
+    """
+    given = RecordType(tuple(replace(attribute, optional=False) for attribute in context))
     for path in note.by:
-        names = messages.written(path).split(".")
-        for type_ in roots.get(names[0], ()):
-            problem = _misread(path, names[1:], EntityRefType(type_), entities)
+        root, *names = messages.written(path).split(".")
+        types = [given] if root == "context" else map(EntityRefType, roots.get(root, ()))
+        for type_ in types:
+            problem = _misread(path, names, type_, entities)
             if problem and problem not in problems:
                 problems.append(problem)
 

@@ -92,7 +92,7 @@ def uncountable(declared: nodes.AttributeDecl, type_: Type) -> Diagnostic:
 
 def not_counted_by(span: Span, what: str) -> Diagnostic:
     """A part of a request by which nothing can be counted."""
-    help = "write `subject`, `resource`, `action.name`, or an attribute that they always have"
+    help = "write `subject`, `resource`, `action.name`, an attribute that they always have, or one of the context"
     return error("PE231", span, f"nothing can be counted by {what}", help)
 
 

@@ -376,7 +376,7 @@ class Vocabulary:
         for part in (part for own, _ in parts for part in own):
             if part.count:
                 roots = {"subject": subjects, "resource": resources}
-                check_paths(part.count, roots, self.entities, self.problems)
+                check_paths(part.count, roots, context, self.entities, self.problems)
         self.actions[name] = ActionType(
             name,
             frozenset(s.name.name for s in line[1:]),

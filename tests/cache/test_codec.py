@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ast
+import copy
+import pickle
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from policyengine import PolicyEngine
 from policyengine.cache.codec import UnknownTypeError, decode, encode
 from policyengine.compiler import ir
 from policyengine.model.needs import Needs
@@ -119,3 +122,17 @@ def test_what_is_not_known_is_not_made():
     assert decode(data, types_) == ir.Root("now")
     with pytest.raises(KeyError):
         decode(data)
+
+
+def test_constants_of_actions_that_are_records_are_made_when_they_are_read():
+    text = "package p\nentity U\ngroup g by U on U having { most: {free?: int}, of: int }\n"
+    text += "action a in g having { most: {free: 3}, of: 4 }\npermit x: a"
+    constants = PolicyEngine.from_text(text).schema.actions["a"].constants
+    kept = decode(encode(PolicyEngine.from_text(text).schema)).actions["a"].constants
+    assert not isinstance(kept, dict)
+    assert kept == constants
+    assert (
+        decode(encode(PolicyEngine.from_text(text).schema)) == PolicyEngine.from_text(text).schema
+    )
+    assert pickle.loads(pickle.dumps(kept)) == kept == copy.deepcopy(kept)
+    assert encode(decode(encode(kept))) == encode(kept)

@@ -51,15 +51,18 @@ action read by User on Post with {
     reads: int (count of Post by subject per month)
     tries: int (count of read, send by subject and resource.author per 90m)
     ever: int (count of read by action.name)
+    theirs: int (count of read by subject and context.reader per 15m)
+    reader?: User
 }
 action send by User on Post
-permit few: read when context.reads < 100 and context.tries < 5
+permit few: read when context.reads < 100 and context.tries < 5 and context.theirs < 3
 """)
     done = run("reads", tmp_path, "--action", "read")
     assert done.out == (
         "read by User on Post\n"
         "  context.reads: the count of Post by subject per month\n"
-        "  context.tries: the count of read, send by subject and resource.author per 1h30m\n\n"
+        "  context.tries: the count of read, send by subject and resource.author per 1h30m\n"
+        "  context.theirs: the count of read by subject and context.reader per 15m\n\n"
     )
     counts = run("reads", tmp_path, "--action", "read", "--format", "json").json
     assert counts["read by User on Post"]["counts"]["context.tries"] == {

@@ -118,7 +118,7 @@ def _shown(engine: PolicyEngine, name: str, view: str, **author: object) -> set[
         **({} if alone else {"user": {"type": "User", "id": view}}),
         "purposes": ["research"], "practices": [], "consents": [], "derives": [],
         "aggregate": False, "matching": "no_matching", "reasonably_expected": False,
-        "posts_read": 0, "calls": 0,
+        "posts_read": 0, "calls": 0, "calls_by_day": 0, "calls_in_all": 0, "calls_in_all_by_day": 0,
     }  # fmt: skip
     taken = {attribute.name for attribute in action.context.attributes}
     decision = engine.decide(

@@ -277,3 +277,23 @@ test "keys" {{ expect allow ask by User "a" on Doc "d" with {{ {word}: 1 }} }}
     assert found(text) == []
     table = f"const t: Tier -> int = {{ free: 1, basic: 2, pro: 3, {word}: 4 }}\npermit a: any"
     assert found(table) == [("PE221", word)]
+
+
+@pytest.mark.parametrize(
+    ("by", "wrong"),
+    [
+        ("context.owner", None),
+        ("context.owner.tier and subject", None),
+        ("context.window", None),
+        ("context.owns", "PE301"),
+        ("context.about", "PE231"),
+        ("context", "PE231"),
+    ],
+)
+def test_requests_are_counted_by_what_their_contexts_give(by, wrong):
+    given = (
+        f"n: int (count of read by {by} per 15m), owner?: User, window: Tier, about: {{a: Tier}}"
+    )
+    text = f"package p\nlevels Tier = free < pro\nentity User {{ tier: Tier }}\naction read by User on User with {{ {given} }}\npermit a: read when context.n < 5"
+    _, found = check_sources({"p": Source("p", text)}, Limits())
+    assert [d.code for d in found.errors] == [wrong] * (wrong is not None)

@@ -188,8 +188,8 @@ NAMES = (
     ),
     Code(
         "PE231", "unusable-count", "A count by something, or over a time, for which there is no number.",
-        "It is counted by `subject`, `resource`, `action.name` or attributes that they always have, over a "
-        "duration just past, or the `day`, `month` or `year` of the calendar in UTC.",
+        "It is counted by `subject`, `resource`, `action.name`, attributes that they always have or such of the "
+        "context, over a duration just past, or the `day`, `month` or `year` of the calendar in UTC.",
         _WORDS + "action send by User on Document with { sent: int (count of send by subject per week) }\n",
         _WORDS + "action send by User on Document with { sent: int (count of send by subject per 7d) }\n",
     ),
