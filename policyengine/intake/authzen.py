@@ -10,6 +10,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final, NoReturn
 
+import msgspec
+from msgspec import Struct
+
 from policyengine.intake.foreign import Refused, Repeated, plain
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
@@ -52,39 +55,47 @@ class RequestDecoder:
         """
         if not self._is_shallow:
             return None
-        decoded = decode_plain(data, self._limits.document_size)
+        decoded = decode_plain(data, self._limits.document_size, _decode)
         if decoded is None:
             return None
-        raw, document = decoded
-        if type(document) is not dict:
+        raw, given = decoded
+        subject, resource, context = given.subject, given.resource, given.context
+        now: Any = given.now
+        names = _NAMES_AROUND + len(subject) + len(resource)
+        if context is not None:
+            names += 1 + len(context)
+        for part in (subject, resource):
+            properties = part.get("properties")
+            if type(properties) is dict:
+                names += len(properties)
+        if not (accept_now or now is None) or not each_name_stands_once(raw, given, names):
             return None
-        try:
-            subject, action, resource = (
-                document["subject"],
-                document["action"],
-                document["resource"],
-            )
-            name = action["name"]
-            context = document.get("context")
-            now = fields = entities = None
-            parts = len(_REQUIRED) + (context is not None)
-            if len(document) != parts:
-                now, fields, entities = (
-                    document.get(part) for part in ("now", "fields", "entities")
-                )
-                parts += (now is not None) + (fields is not None) + (entities is not None)
-            if len(document) != parts or len(action) != 1:
-                return None  # something that is null or unknown
-            # A text has no fewer names than these; one part that is no object is refused by every reader.
-            names = len(document) + 1 + len(subject) + len(resource) + len(context or ())
-            names += len(subject.get("properties", ())) + len(resource.get("properties", ()))
-        except (KeyError, TypeError, AttributeError):
-            return None
-        if raw.count(b":") != names and not each_name_stands_once(raw, document):
-            return None
-        if type(name) is not str or not (now is None or (accept_now and type(now) is str)):
-            return None
+        name, fields, entities = given.action.name, given.fields, given.entities
         return subject, name, resource, context, now, fields, entities
+
+
+_LEFT_OUT: Final[Any] = None
+_NAMES_AROUND: Final = 4
+"""Names that a request has outside of its parts at least."""
+
+
+class _Action(Struct, forbid_unknown_fields=True):
+    name: str
+
+
+class _Document(Struct, forbid_unknown_fields=True, omit_defaults=True):
+    """A request in JSON that has no other parts, and no part that is null or of another kind."""
+
+    subject: dict[str, Any]
+    action: _Action
+    resource: dict[str, Any]
+    context: dict[str, Any] = _LEFT_OUT
+    now: str = _LEFT_OUT
+    fields: list[Any] = _LEFT_OUT
+    entities: list[Any] = _LEFT_OUT
+
+
+_decode: Final = msgspec.json.Decoder(_Document).decode
 
 
 def read_document(data: Any, limits: Limits, *, accept_now: bool = False) -> RawRequest:

@@ -6,15 +6,15 @@ parsed: strings are cut out, and then the innermost brackets removed as often as
 if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
 
 Most documents have nothing of the kind, and `decode_plain` parses those at the speed of C. That no
-name stands twice is known by writing the document again: but for blanks, it is the same text; or else
-if no more colons follow a quote than there are names.
+name stands twice is known by writing the document again: of names that stand twice one is lost, and its colon.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from typing import Final, NoReturn
+from collections.abc import Callable
+from typing import Final, NoReturn, TypeVar
 
 import msgspec
 
@@ -22,6 +22,8 @@ from policyengine.intake.foreign import Refused, object_of, plain
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.request_messages import got
+
+T = TypeVar("T")
 
 
 def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
@@ -55,47 +57,37 @@ def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
     return document
 
 
-def decode_plain(data: bytes | str, size: int) -> tuple[bytes, object] | None:
-    """Return the text in UTF-8 and the document, if it is JSON; names may stand twice in objects.
+def decode_plain(
+    data: bytes | str, size: int, decode: Callable[[bytes], T]
+) -> tuple[bytes, T] | None:
+    """Return the text in UTF-8 and what *decode* makes of it, which reads JSON; names may stand twice in objects.
 
-    How deep it is, the caller must see.
+    How deep it is, the caller must see. None if it is no such text.
     """
     try:
         raw = data.encode() if type(data) is str else data
         if type(raw) is not bytes:
             return None
-        return (raw, _decode(raw)) if len(raw) <= size else None
+        return (raw, decode(raw)) if len(raw) <= size else None
     except (UnicodeError, msgspec.DecodeError, RecursionError):
         return None
 
 
-def each_name_stands_once(raw: bytes, document: object) -> bool:
-    """Whether no name stands twice in an object of the text; may be False although none does."""
-    text, again = raw.translate(None, _BLANKS), _encode(document)
-    # Without blanks, a colon and a quote before it are no fewer than names, those that stand twice
-    # among them.
-    return (
-        text == again
-        or text == again.translate(None, _BLANKS)
-        or text.count(b'":') == _names_in(document)
-    )
+def each_name_stands_once(raw: bytes, document: object, names: int = 0) -> bool:
+    """Whether no name stands twice in an object of the text; may be False although none does.
+
+    *names*: how many there are in the *document*, or fewer.
+    """
+    colons = raw.count(b":")
+    if colons == names:
+        return True
+    # A colon follows each name, and all others are in strings, which are the same when they are written again.
+    if b"\\" in raw and any(colon in raw for colon in _ESCAPED_COLONS):
+        return False
+    return colons == _encode(document).count(b":")
 
 
-def _names_in(document: object) -> int:
-    """Count the names in the objects that a document is made of; it may miss some in arrays."""
-    if type(document) is dict:
-        count = len(document)
-        for part in document.values():
-            if type(part) is dict or type(part) is list:
-                count += _names_in(part)
-        return count
-    if type(document) is list and document and type(document[0]) is dict:
-        return sum(map(_names_in, document))
-    return 0
-
-
-_BLANKS: Final = b" \t\n\r"
-_decode: Final = msgspec.json.Decoder().decode
+_ESCAPED_COLONS: Final = (rb"\u003a", rb"\u003A")
 _encode: Final = msgspec.json.Encoder().encode
 
 

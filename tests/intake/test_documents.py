@@ -68,7 +68,7 @@ def test_unknown_names_at_the_top_are_listed():
     assert ignored[1] == "x" * 59 + "…"
     assert ignored[2] == "\\u202e"
     many = {f"k{i}": 1 for i in range(10_000)}
-    all_parts = json.dumps({**many, "context": {}, "entities": []})
+    all_parts = json.dumps({**many, "context": {}, "entities": [], "evaluations": []})
     assert len(read_document(all_parts, LIMITS).ignored) == LIMITS.problems
     assert problems_of(ask, json.dumps(many)) == [("PE533", "k1000")]
     few = json.dumps({**dict(list(many.items())[:300]), "contxt": {}})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,7 +19,7 @@ LIMITS = Limits()
 
 def plain_json(data, size):
     """Return the document if it is JSON in which clearly no name is repeated; else None."""
-    decoded = decode_plain(data, size)
+    decoded = decode_plain(data, size, msgspec.json.decode)
     return decoded[1] if decoded is not None and each_name_stands_once(*decoded) else None
 
 
@@ -27,12 +28,14 @@ ODD = [
     b'{"a":"\xed\xa0\x80"}', b'{"a":"\xc0\x80"}', b'{"a":"\xf4\x90\x80\x80"}', b'{"a":00}',
     b'{"a":1} x', b'{"a":1}\x00', b'{"a":1,}', b'{"a":"\\x"}', b'\x0c{"a":1}', b'{"a":\xa01}',
     b'{"\\ud800":1}', b'{"a" :1,"a":2}', b'{"a":1, "a" :2}', b'{"a":1,"a"\t:2}', b'{"a":1,"a":1}',
-    b'{"a":":", "a" :2}', b'{"a":[{"b":1,"b":2}]}', b'{"a":[1,{"b":1,"b":2}]}', b"", b'"', b"{",
+    b'{"a":":", "a" :2}', b'{"a":[{"b":1,"b":2}]}', b'{"a":[1,{"b":1,"b":2}]}',
+    b'{"a":1,"a":"\\u003a"}', b'{"a":1,"a":"\\u003A"}', b'{"\\u003a":1,"b":{"a":1,"a":2}}', b"", b'"', b"{",
 ]  # fmt: skip
 
 FINE = [
     b'{"a":"\x7f"}', b'{"a":"\\ud83d\\ude00"}', b'{"a":-0}', b'{"a":"\\u0000"}', b'{"a":":"}',
     b'{"a":":" , "b":1}', b'{"a":"10:00","b":{"c":"x:y"}}', b'{"a":true}\r\n', b'{"a":[{"b":1}]}',
+    b'{"a":"\\u003c\\n"}', b'{"a" : 1, "b:":{"c":[{"d":"x:y"}, 2, {"d":1}]}}',
 ]  # fmt: skip
 
 
