@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+from time import sleep
 from typing import Any
 
 import pytest
@@ -121,3 +124,47 @@ def test_facts_that_always_change_are_too_late():
     sourced = SourcedEngine(PolicyEngine.from_text(POLICY), cached, deadline=0.05)
     with pytest.raises(InvalidRequest, match=r"within 0\.05 s"):
         sourced.decide(*ASKED)
+
+
+def test_threads_decide_about_a_state_that_there_was_while_they_asked():
+    """Each state is a version; every decision is one of those that the states in force meanwhile give."""
+    people, documents, rng = ["ann", "bob", "cid"], ["a", "b"], Random(5)
+
+    def made(key: Any) -> Any:
+        if key[0] == "Document":
+            return document(key[1], rng.choice(people))
+        boss = rng.choice([None, *people])
+        return user(key[1], boss=boss, suspended=rng.random() < 0.3)
+
+    keys = [("User", one) for one in people] + [("Document", one) for one in documents]
+    states = [{key: made(key) for key in keys}]
+
+    class Facts:
+        def fetch(self, keys: Any) -> Any:
+            for key in keys:
+                yield states[-1][key]
+                sleep(0)  # so that a change comes between
+
+    def allows(state: Any, who: str, what: str) -> bool:
+        owner = state["Document", what]["properties"]["owner"]["id"]
+        boss = state["User", owner]["properties"].get("boss", {}).get("id")
+        return who in (owner, boss) and not state["User", who]["properties"]["suspended"]
+
+    cached = CachedSource(Facts(), lambda: len(states), size=4)
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), cached, deadline=60)
+
+    def ask(seed: int) -> int:
+        choice, wrong = Random(seed).choice, 0
+        for _ in range(200):
+            who, what, before = choice(people), choice(documents), len(states) - 1
+            found = sourced.decide(named("User", who), "read", named("Document", what)).allowed
+            wrong += found not in {allows(state, who, what) for state in states[before:]}
+        return wrong
+
+    with ThreadPoolExecutor() as pool:
+        asking = [pool.submit(ask, seed) for seed in range(3)]
+        while not all(one.done() for one in asking):
+            two = rng.sample(keys, 2)
+            states.append(states[-1] | {key: made(key) for key in two})
+            sleep(0.002)
+    assert [one.result() for one in asking] == [0, 0, 0]
