@@ -35,6 +35,7 @@ from policyengine.sources.entity_source import (
 )
 
 if TYPE_CHECKING:
+    from asyncio import Future
     from datetime import datetime
 
     from policyengine.decide_each import Asked
@@ -170,23 +171,35 @@ class SourcedEngine(Decider):
 
     async def request_async(self, *parts: Any, **options: Any) -> Request:
         """Return what `request` returns."""
-        import asyncio  # who asks without needs none
+        import asyncio  # which services without it do not need
 
         asked, until = _asked(*parts, **options), monotonic() + self._deadline
         for gathering in self._attempts(asked, until):
             for keys in gathering.rounds(self._most):
                 fetched = _failing(gathering.fetch, [*keys])
                 if isinstance(fetched, Awaitable):
+                    task = asyncio.ensure_future(fetched)
                     try:
-                        fetched = await asyncio.wait_for(fetched, max(0.0, until - monotonic()))
-                    except TimeoutError:
-                        raise self._late() from None
-                    except Exception as problem:
-                        raise _refused(_said(problem)) from problem
+                        await asyncio.wait({task}, timeout=max(0.0, until - monotonic()))
+                    finally:  # also when the request is cancelled
+                        in_time = task.done()
+                        if not in_time:
+                            await self._end(task)
+                    if not in_time:
+                        raise self._late()
+                    fetched = _failing(_result, task)
                 given = _failing(gathering.first, fetched, len(keys) + 1)
                 self._check_time(until)
                 gathering.take(keys, given)
         return gathering.request()
+
+    async def _end(self, task: Future[Any]) -> None:
+        """Cancel what fetches, and wait until it has ended, at most as long as it had: it may not heed that."""
+        import asyncio  # as above
+
+        task.cancel()
+        await asyncio.wait({task}, timeout=self._deadline)
+        task.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody asks for it
 
     def _attempts(self, asked: Request, until: float) -> Iterator[_Gathering]:
         """Give what gathers the request, and again if what it was gathered from has changed meanwhile."""
@@ -330,6 +343,12 @@ async def _apart(intake: Intake, do: Callable[..., T], *given: Any) -> T:
     import asyncio  # who asks without needs none
 
     return await asyncio.to_thread(do, *given)
+
+
+def _result(task: Future[T]) -> T:
+    if task.cancelled():  # by itself
+        raise RuntimeError("what fetches was cancelled")
+    return task.result()
 
 
 def _failing(ask: Callable[..., T], *given: Any) -> T:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from enum import StrEnum
 from itertools import repeat
 from random import Random
+from threading import Event
 from types import MappingProxyType
 from typing import Any
 
@@ -358,6 +360,35 @@ def test_an_asynchronous_source_is_cancelled_at_the_deadline_and_with_its_reques
     assert ended == [1, 1]
     with pytest.raises(TypeError, match="decide_async"):
         sourced.decide(*asked)
+
+
+def test_an_asynchronous_source_that_is_not_to_be_cancelled_is_left():
+    class Deaf(Facts):
+        async def fetch(self, keys: Any) -> Any:
+            for _ in range(1_000):
+                with suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.01)
+                if free.is_set():
+                    break
+            return super().fetch(keys)
+
+    class Gone(Facts):
+        async def fetch(self, _: Any) -> Any:
+            raise asyncio.CancelledError
+
+    async def run() -> None:
+        sourced = SourcedEngine(OPEN, Deaf(), deadline=0.02)
+        asked = asyncio.create_task(sourced.decide_async(ANN, "read", OF_ANN))
+        done, _ = await asyncio.wait({asked}, timeout=5)
+        free.set()
+        assert done
+        with pytest.raises(InvalidRequest, match=r"within 0\.02 s"):
+            await asked
+        with pytest.raises(InvalidRequest, match="the source failed"):
+            await SourcedEngine(OPEN, Gone(), deadline=60).decide_async(ANN, "read", OF_ANN)
+
+    free = Event()
+    asyncio.run(run())
 
 
 def test_no_more_is_fetched_than_may_be():
