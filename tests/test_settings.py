@@ -1,7 +1,7 @@
 """Settings that do not fit are refused where they are given, and what was set shows in a text."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -189,3 +189,11 @@ def test_views_of_dicts_are_taken_as_sets_and_lists():
 def test_a_store_as_a_dict_has_its_entities():
     store = ENGINE.store([ANN])
     assert dict(store) == {("User", "ann"): store["User", "ann"]}
+
+
+def test_a_refused_request_of_many_has_the_moment_as_others_have_it():
+    (found,) = ENGINE.decide_many([(ANN, "reed", PLAN, None)])
+    assert type(found.request.now) is datetime
+    batch = {"subject": ANN, "resource": PLAN, "evaluations": [{"action": {"name": "reed"}}]}
+    (found,) = ENGINE.evaluations(batch).decisions
+    assert type(found.request.now) is datetime

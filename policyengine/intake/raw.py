@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
 from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request
+from policyengine.model.values import to_datetime
 
 
 class RawRequest(Struct):
@@ -32,7 +34,11 @@ class RawRequest(Struct):
 def asked_request(raw: RawRequest) -> Request:
     """Return a request as it was asked."""
     entities = raw.entities if raw.store is None else raw.store
-    parts = raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, entities
+    now = raw.now
+    if type(now) is int:  # the moment of many requests
+        with suppress(Exception):  # one that there is not is said as it was
+            now = to_datetime(now)
+    parts = raw.subject, raw.action, raw.resource, raw.context, now, raw.fields, entities
     return Request(*parts)
 
 

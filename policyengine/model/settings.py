@@ -30,7 +30,7 @@ def check_called(name: str, given: Any, *, optional: bool = True) -> None:
 
 def check_class(name: str, given: Any, class_: type, advice: str = "") -> None:
     """Raise `TypeError` unless a setting is of *class_*, or None."""
-    if given is not None and not isinstance(given, class_):
+    if given is not None and not issubclass(type(given), class_):
         said = f"`{name}` is of the class {class_.__name__}, and not {_shown_type(given)}"
         raise TypeError(said + (advice and f": {advice}"))
 
