@@ -13,6 +13,8 @@ from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -34,7 +36,8 @@ async def body_of(request: Request) -> bytes:
     given = request.headers.get("authorization", "").encode()
     if not compare_digest(given, b"Bearer " + KEY):
         raise HTTPException(401, headers={"WWW-Authenticate": "Bearer"})
-    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
+    media_type = request.headers.get("content-type", "").partition(";")[0]
+    if media_type.strip().lower() != "application/json":
         raise HTTPException(400, "a request is application/json")
     body = b""
     async for chunk in request.stream():
@@ -44,10 +47,18 @@ async def body_of(request: Request) -> bytes:
     return body
 
 
-def answered(request: Request, answer: bytes, status: int = 200) -> Response:
-    """Return an answer, which has the name that the caller gave to the request."""
+async def named(request: Request, answer: RequestResponseEndpoint) -> Response:
+    """Give each answer, that to a mistake as well, the name that the caller gave to the request."""
+    response = await answer(request)
     name = request.headers.get("x-request-id")
-    headers = {} if name is None else {"X-Request-ID": name}
+    if name is not None:
+        response.headers["X-Request-ID"] = name
+    return response
+
+
+def answered(answer: bytes, status: int) -> Response:
+    """Return an answer, which no cache keeps."""
+    headers = {"Cache-Control": "no-store"}
     return Response(answer, status, headers, media_type="application/json")
 
 
@@ -64,13 +75,13 @@ def status_of(problems: Iterable[Problem]) -> int:
 async def evaluation(request: Request) -> Response:
     """Decide one request."""
     decision = policies.engine.decide_request(await body_of(request))
-    return answered(request, decision.to_bytes(), status_of(decision.problems))
+    return answered(decision.to_bytes(), status_of(decision.problems))
 
 
 async def evaluations(request: Request) -> Response:
     """Decide a batch, of one policy set and for one moment."""
     found = policies.engine.evaluations(await body_of(request))
-    return answered(request, found.to_bytes(), status_of(found.problems))
+    return answered(found.to_bytes(), status_of(found.problems))
 
 
 # -- the application
@@ -91,5 +102,6 @@ app = Starlette(
         Route("/access/v1/evaluation", evaluation, methods=["POST"]),
         Route("/access/v1/evaluations", evaluations, methods=["POST"]),
         Route("/.well-known/authzen-configuration", metadata),
-    ]
+    ],
+    middleware=[Middleware(BaseHTTPMiddleware, dispatch=named)],
 )

@@ -148,5 +148,5 @@ def read_file(name: str, most: int | None = None) -> bytes:
 
 
 def plural(count: int, word: str) -> str:
-    """Return `1 file` or `2 files`."""
-    return f"{count} {word}{'s' * (count != 1)}"
+    """Return `1 file` or `2,000 files`."""
+    return f"{count:,} {word}{'s' * (count != 1)}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import accumulate
 from typing import TypeVar
 
@@ -12,9 +12,15 @@ _Kind = TypeVar("_Kind")
 
 _WORD = re.compile(r"\S+")
 _WORD_OF_CODE = re.compile(r'#.*\S|(?:"(?:[^"\\]|\\.)*"|[^\s"#]|"|(?<=\S)#)+')
+_UNIT = re.compile(
+    r"""(?:`[^`]*`|(?<!\w)[A-Z]\w{0,40}\ "(?:[^"\\]|\\.)*"|"(?:[^"\\]|\\.)*"|(?<=\w)\([^()]{0,40}\)|\S)+""",
+    re.VERBOSE,
+)
+"""Words that belong together: quoted code or text, an entity, the call of a function."""
 _LABEL = re.compile(r"\s*\S+(?: \S+)*\s{2,}(?=\S)")
 
-_FURTHER, _FURTHER_OF_CODE = 2, 4
+_FURTHER = 4
+"""By how much a line goes on to the right of where it begins: what is below it is indented by two."""
 
 
 def width_of(character: str) -> int:
@@ -36,7 +42,8 @@ def fitting_parts(
 ) -> tuple[list[tuple[int, int]], int]:
     """Return the ranges of a line that fit into *width*, and by how much those after the first are indented.
 
-    A line is broken between words. A word that is wider than all is left whole: a terminal goes on with it on its
+    A line is broken between words, and not within quotes, entities and calls that take less than half of a line. A
+    word that is wider than all is left whole: a terminal goes on with it on its
     next line, and it can be copied. *code*: strings and comments are not broken, so that the text means the same.
     """
     if cells(line) <= width:
@@ -45,12 +52,21 @@ def fitting_parts(
     indent = _indent(line, width, code=code)
     parts: list[tuple[int, int]] = []
     start, before, room = 0, 0, width
-    for found in (_WORD_OF_CODE if code else _WORD).finditer(line):
-        if before and places[found.end()] - places[start] > room:
+    for begin, end in _words(line, width, code=code):
+        if before and places[end] - places[start] > room:
             parts.append((start, before))
-            start, room = found.start(), width - indent
-        before = found.end()
+            start, room = begin, width - indent
+        before = end
     return [*parts, (start, before)], indent
+
+
+def _words(line: str, width: int, *, code: bool) -> Iterator[tuple[int, int]]:
+    """Give the ranges of a line within which it is not broken."""
+    for found in (_WORD_OF_CODE if code else _UNIT).finditer(line):
+        if code or cells(found[0]) <= width // 2:
+            yield found.span()
+        else:
+            yield from (word.span() for word in _WORD.finditer(line, *found.span()))
 
 
 def _indent(line: str, width: int, *, code: bool) -> int:
@@ -58,8 +74,7 @@ def _indent(line: str, width: int, *, code: bool) -> int:
     label = _LABEL.match(line)
     if label and not code and cells(label[0]) <= width // 3:
         return cells(label[0])
-    further = _FURTHER_OF_CODE if code else _FURTHER
-    return min(len(line) - len(line.lstrip()) + further, width // 2)
+    return min(len(line) - len(line.lstrip()) + _FURTHER, width // 2)
 
 
 def fitted_pieces(

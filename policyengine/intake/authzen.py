@@ -186,10 +186,12 @@ def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
         return alone, given
     if not isinstance(others, dict):
         return alone, context  # which is what is wrong
-    twice = [shown(name) for name in given if type(name) is str and name in others]
-    if twice:
-        _refuse_properties("PE532", f"`{twice[0]}` is in the context as well")
-    made = type(others)({**others, **given})
+    twice = [name for name in given if type(name) is str and name in others]
+    refused = {  # unless it is a name that nothing declares, and is dropped
+        name: Refused("PE532", "it is in the context, and in the properties of the action as well")
+        for name in twice
+    }
+    made = type(others)({**others, **given, **refused})
     if isinstance(others, Repeated) and isinstance(made, Repeated):
         made.names = others.names
     return alone, made

@@ -174,16 +174,21 @@ def test_a_terminal_that_does_not_say_how_wide_it_is(folder, capsys, monkeypatch
     ("line", "width", "expected"),
     [
         ("one two three", 13, "one two three"),
-        ("one two three", 12, "one two\n  three"),
+        ("one two three", 12, "one two\n    three"),
         ("    one two three", 12, "    one two\n      three"),
-        ("  reason      one two three", 22, "  reason      one two\n    three"),
+        ("  reason      one two three", 22, "  reason      one two\n      three"),
         ("  reason      one two three", 45, "  reason      one two three"),
         ("  a     one two three four", 24, "  a     one two three\n        four"),
         ("unbreakable-word-that-is-long", 12, "unbreakable-word-that-is-long"),
-        ("a unbreakable-word-that-is-long b", 12, "a\n  unbreakable-word-that-is-long\n  b"),
-        ("日本 日本 日本", 10, "日本 日本\n  日本"),
+        ("a unbreakable-word-that-is-long b", 12, "a\n    unbreakable-word-that-is-long\n    b"),
+        ("日本 日本 日本", 10, "日本 日本\n    日本"),
         ("", 10, ""),
         ("one two \n\nthree", 7, "one two\n\nthree"),
+        ('owner = User "bob" (now User "ann")', 31, 'owner = User "bob" (now\n    User "ann")'),
+        ("left is that `a.b in r.c` is out", 24, "left is that\n    `a.b in r.c` is out"),
+        ("one two three in(a, b).x = 1", 20, "one two three\n    in(a, b).x = 1"),
+        ("`a b c d e f g h`", 12, "`a b c d e f\n    g h`"),
+        ("one ` two three ( four", 12, "one ` two\n    three (\n    four"),
     ],
 )
 def test_lines_are_broken_between_words(line, width, expected):
@@ -193,7 +198,9 @@ def test_lines_are_broken_between_words(line, width, expected):
 def test_parts_may_have_several_lines(capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     say_parts(("  = ", "dim"), ("one\n\ntwo three four five six seven eight nine ten", None))
-    assert capsys.readouterr().out == "  = one\n\ntwo three four five six seven eight nine\n  ten\n"
+    assert (
+        capsys.readouterr().out == "  = one\n\ntwo three four five six seven eight nine\n    ten\n"
+    )
 
 
 def test_strings_and_comments_of_code_stay_whole():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import io
+import json
 import re
 import sys
 import tokenize
@@ -171,6 +172,13 @@ def test_a_decision_point(load: Load, monkeypatch: pytest.MonkeyPatch):
         "r-1",
     )
     assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    other_case = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert client.post(one, content=json.dumps(asked), headers=other_case).json()["decision"]
+    for path, sent in [(one, {}), (one, {"Authorization": ""}), ("/nothing", {})]:
+        answer = client.post(path, content="{", headers={**sent, "X-Request-ID": "r-2"})
+        assert answer.status_code in (400, 401, 404)
+        assert answer.headers["x-request-id"] == "r-2"
     sealed = {**asked, "resource": {"type": "File", "id": "f-9", "properties": {"sealed": True}}}
     assert [
         client.post(one, json=sealed).status_code,

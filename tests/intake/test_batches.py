@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from itertools import repeat
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -112,14 +114,12 @@ def test_properties_of_the_action_are_parts_of_the_context():
     assert asked({**VIEW, "action": archive, "context": {"time": "2026-11-29T10:00:00Z"}})[
         "decision"
     ]
-    assert problems(asked({**purge, "context": {"method": "PUT"}})) == [
-        ("PE532", "action.properties")
-    ]
+    assert problems(asked({**purge, "context": {"method": "PUT"}})) == [("PE532", "context.method")]
     for wrong in ([], "x", None, 3):
         refused = asked({**VIEW, "action": {"name": "view", "properties": wrong}})
         assert problems(refused) == [("PE505", "action.properties")]
     undeclared = asked({**VIEW, "action": {"name": "view", "properties": {"colour": "red"}}})
-    assert problems(undeclared) == [("PE504", "context.colour")] or undeclared["decision"] is False
+    assert problems(undeclared) == [("PE504", "context.colour")]
     twice = '{"name": "view", "properties": {"method": "GET", "method": "PUT"}}'
     text = json.dumps({**VIEW, "action": "?"}).replace('"?"', twice)
     assert [p.path for p in ENGINE.decide_request(text).problems] == ["action.properties"]
@@ -291,6 +291,56 @@ def test_unknown_names_change_nothing_and_are_reported():
     assert verdicts(odd) == verdicts(plain)
     assert odd["context"] == {"ignored": ["zone"]}
     assert odd["evaluations"][0]["context"]["ignored"] == ["trace"]
+
+
+def _mixed(value: Any, rng: Random, more: bool) -> Any:
+    """Return a value in which members of objects are in another order and, if *more*, there are unknown ones."""
+    if isinstance(value, list):
+        return [_mixed(one, rng, more) for one in value]
+    if not isinstance(value, dict):
+        return value
+    members = [(name, _mixed(one, rng, more)) for name, one in value.items()]
+    if more and rng.random() < 0.7:
+        unknown = rng.choice([1, None, "x", [], [{}], {"subject": {}}, True, 1.5])
+        members.append((rng.choice(["trace-of-caller", "x-trace", "", "é", "$schema"]), unknown))
+    rng.shuffle(members)
+    return dict(members)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_order_and_unknown_members_change_no_decision(more):
+    """Unknown ones anywhere, for an engine that drops them; all optional attributes are given that rules read."""
+    engine = PolicyEngine.from_text(POLICY, undeclared="drop" if more else "refuse")
+    context = {"note": "y", "method": "GET", "time": "2026-11-29T10:00:00Z"}
+    named = {"name": "archive", "properties": {"method": "GET"}}
+    single = {**VIEW, "context": context}
+    other = {**VIEW, "action": named, "context": {"note": "x"}, "resource": SEALED}
+    options = {"evaluations_semantic": "deny_on_first_deny"}
+    whole = {**single, "options": options, "evaluations": [{}, {"resource": SEALED}, {}]}
+    rng = Random(5)
+    for document, expected in ((single, [True]), (other, [False]), (whole, [True, False])):
+        for _ in range(100):
+            text = json.dumps(_mixed(document, rng, more), indent=rng.choice([None, 1]))
+            found = engine.evaluations(text)
+            assert [one.allowed for one in found.decisions] == expected, text
+            assert not found.problems
+            if document is not whole:
+                assert [engine.decide_request(text).allowed] == expected, text
+
+
+def test_each_test_that_the_table_names_is_there():
+    page = Path("docs/authzen.md").read_text(encoding="utf-8")
+    table = page.partition("## What the specification demands")[2]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 12
+    for row in rows:
+        held = row.split("|")[2]
+        files = re.findall(r"`(tests/[a-z_/]+\.py)`", held)
+        names = re.findall(r"`(test_\w+)`", held)
+        assert files or names, row
+        texts = [Path(file).read_text(encoding="utf-8") for file in (__file__, *files)]
+        for name in names:
+            assert any(f"def {name}(" in text for text in texts), name
 
 
 def test_limits_are_the_integrators():
