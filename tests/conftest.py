@@ -31,7 +31,7 @@ _COMMON = {
     # A seed says nothing, so shrinking one is in vain: `laws.hold` cuts the case itself down.
     "phases": [Phase.explicit, Phase.generate],
 }
-settings.register_profile("ci", max_examples=share(20, 2), derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=share(20, 3), derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
@@ -39,7 +39,7 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 _NOT_MEASURED = ("properties", "privacy", "bench")
 """Folders of laws, and of what is timed: what they run, other tests run as well, and measuring takes thrice as long."""
 
-_SAMPLING = ("given", "share", "WHOLE")
+_SAMPLING = ("given", "share", "some", "WHOLE")
 """What modules import that try a share of something (`tests/whole.py`)."""
 
 

@@ -228,19 +228,18 @@ def named(expression: ast.expr) -> str:
 
 def written(function: ast.FunctionDef, held: set[str]) -> Iterator[str]:
     """Yield what is held by the module and *function* puts something into."""
-    own = {node.id for node in ast.walk(function) if isinstance(node, ast.Name) and is_stored(node)}
-    own |= {node.arg for node in ast.walk(function) if isinstance(node, ast.arg)}
+    own, grown = set[str](), list[ast.expr]()
     for node in ast.walk(function):
         match node:
+            case ast.Name(id=name, ctx=ast.Store()) | ast.arg(arg=name):
+                own.add(name)
             case ast.Global(names=names):
                 yield from names
-                continue
             case ast.Subscript(value=into, ctx=ast.Store()):
-                pass
+                grown.append(into)
             case ast.Call(func=ast.Attribute(value=into, attr=method)) if method in GROWING:
-                pass
-            case _:
-                continue
+                grown.append(into)
+    for into in grown:
         root = into
         while isinstance(root, ast.Attribute | ast.Call):
             root = root.value if isinstance(root, ast.Attribute) else root.func
@@ -248,10 +247,6 @@ def written(function: ast.FunctionDef, held: set[str]) -> Iterator[str]:
             (root.id in held and root.id not in own) or root.id == "globals"
         ):
             yield ast.unparse(into)
-
-
-def is_stored(name: ast.Name) -> bool:
-    return isinstance(name.ctx, ast.Store)
 
 
 def test_no_module_holds_what_grows_without_a_bound():

@@ -12,6 +12,7 @@ from policyengine import PolicyEngine
 from policyengine.adapters.mcp_vocabulary import action_of, attribute_of, vocabulary
 from policyengine.cli.main import run
 from policyengine.syntax.grammar import reserved_words
+from tests.whole import share
 
 TOOL = {
     "name": "read-file",
@@ -129,7 +130,7 @@ SCHEMAS: Any = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share(60, 4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.fixed_dictionaries({"name": TEXTS, "inputSchema": SCHEMAS}), max_size=3))
 def test_any_manifest_is_a_vocabulary_or_refused(tools: list[Any]):
     try:

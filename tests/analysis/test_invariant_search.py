@@ -18,6 +18,7 @@ from tests.analysis.small_invariants import hold_in_world, hold_invariants
 from tests.analysis.small_world import ACTIONS, validated_requests
 from tests.analysis.worlds import TEXTS, WORLDS
 from tests.strategies import seeds
+from tests.whole import share
 
 WORDS = """\
 package p
@@ -306,7 +307,7 @@ def test_the_smallest_request_is_shown():
     "world", [TEXTS, *(w for w in WORLDS if not w.fields)], ids=lambda w: w.name
 )
 def test_what_is_said_agrees_with_every_request_of_a_world(world):
-    @settings(max_examples=5)
+    @settings(max_examples=share(5, 2))
     @given(seeds.SEEDS)
     def check(seed):
         hold_in_world(world, seed)
@@ -319,7 +320,7 @@ def test_what_is_said_agrees_with_every_request(rough):
     """As `make exact` compares for many more."""
     requests, seen = {action: validated_requests(action) for action in ACTIONS}, Counter()
 
-    @settings(max_examples=8)
+    @settings(max_examples=share(8, 3))
     @given(seeds.SEEDS)
     def check(seed):
         seen.update(hold_invariants(requests, seed, rough=rough))

@@ -15,7 +15,7 @@ from bench.__main__ import README, main
 from bench.questions import NAMES, DisagreementError, Scale, find, small
 from bench.rules import Check, Rule, in_files, merged
 from bench.worlds import apps, customers
-from tests.whole import WHOLE
+from tests.whole import some
 
 TINY = Scale(requests=60, batch=100, sizes=(10, 100), loaded=5, rounds=2)
 FEW = evolve(TINY, requests=15)
@@ -111,7 +111,7 @@ def _in_no_time(monkeypatch):
 
 
 @pytest.mark.usefixtures("_in_no_time")
-@pytest.mark.parametrize("name", NAMES if WHOLE else NAMES[::3])
+@pytest.mark.parametrize("name", some(NAMES, 6))
 def test_a_question_gives_figures_beside_their_bar(name: str):
     for answer in find(name)(FEW if name in OF_THE_PLATFORM else TINY):
         assert answer.ratio >= 0  # a difference of times may be none

@@ -22,6 +22,7 @@ from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
 from policyengine.pipeline import check_paths, check_sources
 from policyengine.reference import interpreter, reasons
+from tests.whole import share, some
 
 TINY = Scale(requests=60, sizes=(10, 30), loaded=100, rounds=1)
 
@@ -54,7 +55,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
     engine, operations = world.engine, world.operations
     reference, causes = Reference(), Counter()
     assert {asked.by_hand[1].name for asked in world.asks} == set(operations)
-    for asked in world.asks:
+    for asked in some(world.asks, 5):
         request = reference.request(*asked.dicts, now=asked.now, entities=asked.entities)
         outcome = interpreter.decide(reference.checked, request)
         expected = outcome.allowed, said(reasons.reason(reference.checked, request))
@@ -71,7 +72,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
         found.append((answer["decision"], said(answer["context"]["reason"])))
         assert found == [expected] * 5, asked.wire
     assert set(causes) == {"permitted", "not_permitted", "forbidden"}
-    assert min(causes.values()) >= 40
+    assert min(causes.values()) >= share(40, 8)
 
 
 def test_the_requests_are_always_the_same():

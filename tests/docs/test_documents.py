@@ -22,6 +22,7 @@ from tests.documents import (
     run,
     steps,
 )
+from tests.whole import some
 
 ENVIRONMENT = Path(sys.prefix)
 UNREAD = ("tests", "policyengine")
@@ -29,6 +30,10 @@ UNREAD = ("tests", "policyengine")
 ALL = [
     step for name in documents() for step in steps(name, (ROOT / name).read_text(encoding="utf-8"))
 ]
+PAGES = (
+    "README.md", "docs/tables.md", "docs/filters.md", "docs/sqlalchemy.md", "docs/lint.md", "docs/django.md",
+    "docs/django-views.md", "docs/mcp.md", "docs/fastapi.md", "docs/flask.md", "docs/litestar.md",
+)  # fmt: skip
 COMMANDS = [step.command for step in ALL if step.command]
 
 
@@ -36,22 +41,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     return run(document, page, ENVIRONMENT, without=UNREAD)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "README.md",
-        "docs/lint.md",
-        "docs/tables.md",
-        "docs/filters.md",
-        "docs/sqlalchemy.md",
-        "docs/django.md",
-        "docs/django-views.md",
-        "docs/mcp.md",
-        "docs/fastapi.md",
-        "docs/flask.md",
-        "docs/litestar.md",
-    ],
-)
+@pytest.mark.parametrize("name", some(PAGES, 4))
 def test_it_is_as_the_document_says(name: str):
     """Without the lines of `make`, which run this, and of `pip`, the laws and the benchmark: `make documents` runs them."""
     page = (ROOT / name).read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from tests.strategies.laws import Case, hold
 from tests.strategies.real_sets import loaded
 from tests.testing.conftest import Interpreted
 from tests.testing.world import NOW, WORDS, checked_set, test_of
-from tests.whole import share
+from tests.whole import share, some
 
 
 def suggested(text: str) -> dict[str, str]:
@@ -186,7 +186,7 @@ def what_is_suggested_passes(case: Case) -> None:
     assert not broken, (broken, texts[name])
 
 
-@pytest.mark.parametrize("name", ["x", "hospital", "workspace"])
+@pytest.mark.parametrize("name", some(["hospital", "workspace", "x"], 3))
 def test_what_is_suggested_for_a_shipped_set_passes(name):
     checked = loaded(name).checked
     sources = checked.sources

@@ -24,7 +24,7 @@ def comments(text: str) -> list[str]:
     return [found.rstrip() for found in re.findall(r"#[^\n]*", without_strings)]
 
 
-@settings(max_examples=max(share(60, 3), settings().max_examples))
+@settings(max_examples=max(share(60, 6), settings().max_examples))
 @given(seeds.SEEDS)
 def test_formatting_keeps_the_tree_and_every_comment_and_is_idempotent(seed):
     text = texts.laid_out_anyhow(seed)

@@ -39,13 +39,13 @@ def _answered(text: str) -> bool:
     return checked is not None
 
 
-@settings(max_examples=max(share(300, 3), settings().max_examples))
+@settings(max_examples=max(share(300, 6), settings().max_examples))
 @given(seeds.SEEDS)
 def test_a_damaged_policy_is_a_policy_or_has_diagnostics(seed):
     answered(texts.damaged_policy(seed))
 
 
-@settings(phases=[Phase.explicit, Phase.generate, Phase.shrink], max_examples=share(300, 3))
+@settings(phases=[Phase.explicit, Phase.generate, Phase.shrink], max_examples=share(300, 6))
 @given(texts.TEXTS)
 def test_any_text_is_a_policy_or_has_diagnostics(text):
     answered(text)

@@ -13,7 +13,7 @@ from tests.whole import share
 
 SHARDS = 4  # so that the work can be spread over cores
 ALL_SETS = 82  # a few of them may be refused as too costly
-SETS = share(ALL_SETS, 5)
+SETS = share(ALL_SETS, 10)
 REQUESTS = 32
 
 
