@@ -1,0 +1,71 @@
+"""What is left of a condition, of which nothing is known, is written in the language as it was."""
+
+from __future__ import annotations
+
+import pytest
+
+from policyengine import PolicyEngine
+
+SET = """
+package sets
+taxonomy Use { research { academic } ads }
+levels Tier = low < high
+entity Org in Org
+entity User {
+    uses: set<Use>, nets: set<ip>, homes: set<path>, orgs: set<Org>, words: set<string>, flag: bool, tier: Tier,
+    since: datetime, age: int, home?: { city: string, zip?: string }
+}
+action read by User on User with { use: Use, from: ip, at: path, org: Org, word: string }
+permit a: read when RULE
+"""
+
+AS_IT_WAS = [
+    "context.use within resource.uses",
+    "resource.uses within subject.uses",
+    'context.word like "a*b"',
+    r'context.word like "a\\*b*"',
+    'context.word endswith "x"',
+    'lower(context.word) == "a"',
+    "size(resource.words) > 3",
+    'every w in resource.words: w startswith "a"',
+    "some o in resource.orgs: o.id == context.word",
+    "some w in resource.words: some v in subject.words: w == v",
+    'if subject.flag then resource.flag else context.word == "a"',
+    'resource.words == {"a"}',
+    '{context.word, "b"} subset resource.words',
+    'resource.nets within {ip "10.0.0.0/8", ip "11.0.0.0/8"}',
+    "context.at within resource.homes",
+    'context.at within path "/a"',
+    'context.at not within path "/a"',
+    "resource.homes within subject.homes",
+    "context.org within resource.orgs",
+    "resource.orgs overlaps subject.orgs",
+    '{context.org, Org "a"} overlaps resource.orgs',
+    "resource has home and resource.home has zip and resource.home.zip == context.word",
+    "resource.age + subject.age * 2 > -resource.age",
+    "resource.since + 30d < subject.since",
+    "resource.since + 1mo < subject.since",
+    "resource.since == 2026-01-01",
+    "resource.tier >= subject.tier",
+    'context.org == Org "a"',
+    "context.org.id == context.word",
+    'context.word in {"a", "b", context.org.id}',
+]
+
+OTHERWISE = {
+    "context.use not touches resource.uses": "not context.use touches resource.uses",
+    'context.from within ip "10.0.0.0/8"': 'context.from within {ip "10.0.0.0/8"}',
+    'resource.orgs within Org "a"': 'resource.orgs within {Org "a"}',
+    "resource.uses touches {research, ads}": "resource.uses overlaps {academic, ads, research}",
+    'context.at like path "/a/*"': 'context.at within path "/a" and context.at like path "/a/*"',
+}
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"), [*zip(AS_IT_WAS, AS_IT_WAS, strict=True), *OTHERWISE.items()]
+)
+def test_what_is_left_is_a_condition_of_the_language(condition: str, text: str):
+    left = PolicyEngine.from_text(SET.replace("RULE", condition)).partial(action="read")
+    assert left.text == text
+    again = PolicyEngine.from_text(SET.replace("RULE", text)).partial(action="read")
+    assert again.text == text
