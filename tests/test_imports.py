@@ -68,7 +68,7 @@ MAY_IMPORT = {
     "decision_cache": {"model", "runtime", "intake", "decide_each", "decider", "engine"},
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "decision_cache", "reloading", "explain", "filters"},
-    "sources": {"model", "runtime", "intake", "engine", "decide_each", "decider"},
+    "sources": {"model", "runtime", "intake", "engine", "decide_each", "decider", "reloading"},
     "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {
         "model",

@@ -43,12 +43,13 @@ if TYPE_CHECKING:
     from policyengine.intake.intake import Intake
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
+    from policyengine.reloading.holder import PolicyHolder
 
 T = TypeVar("T")
 
 
 class SourcedEngine(Decider):
-    """Decides like *engine*, which has no store, about entities of *source*.
+    """Decides like *engine*, which has no store, about entities of *source*; of a `PolicyHolder` it is the engine that is in force.
 
     *deadline*: the seconds that all fetches for a request may take; *most*: the entities that may be fetched for
     one. A source that fails, is slow, or gives what it was not asked for, refuses the request (`PE590`). One that is not
@@ -57,7 +58,7 @@ class SourcedEngine(Decider):
 
     def __init__(
         self,
-        engine: PolicyEngine,
+        engine: PolicyEngine | PolicyHolder,
         source: EntitySource,
         *,
         deadline: float = 1.0,
@@ -65,18 +66,20 @@ class SourcedEngine(Decider):
     ) -> None:
         from policyengine.engine import PolicyEngine
 
-        check_class("engine", engine, PolicyEngine)
+        if not isinstance(engine, PolicyEngine) and hasattr(engine, "reload"):
+            from policyengine.reloading.holder import PolicyHolder  # which others do not need
+
+            check_class("engine", engine, PolicyHolder)
+        else:
+            check_class("engine", engine, PolicyEngine)
         check_source(source)
         check_seconds("deadline", deadline)
         check_count("most", most)
-        if engine._store is not None:  # noqa: SLF001 - it is part of the engine
-            raise ValueError(
-                "an engine with a store has its entities there: `engine.with_store(None)`"
-            )
-        self.engine = engine
+        self._of = engine
         self.source = source
         self._deadline = deadline
         self._most = most
+        self._in_force()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -103,9 +106,26 @@ class SourcedEngine(Decider):
         """Decide like `PolicyEngine.decide`, of entities that are fetched. Raises `InvalidRequest` as that does."""
         parts = subject, action, resource, context
         options = {"now": now, "fields": fields, "entities": entities}
-        with self._refusals(parts, options):
-            request = self.request(*parts, **options)
-        return self.engine.decide(request)
+        engine = self._in_force()
+        with _refusals(engine, parts, options):
+            request = self._request(engine, parts, options)
+        return engine.decide(request)
+
+    @property
+    def engine(self) -> PolicyEngine:
+        """The engine that decides now."""
+        of: Any = self._of
+        engine: PolicyEngine = getattr(of, "engine", of)
+        return engine
+
+    def _in_force(self) -> PolicyEngine:
+        """Return the engine that decides a request which begins now, to its end."""
+        engine = self.engine
+        if engine._store is not None:  # noqa: SLF001 - it is part of the engine
+            raise ValueError(
+                "an engine with a store has its entities there: `engine.with_store(None)`"
+            )
+        return engine
 
     @property
     def digest(self) -> str:
@@ -117,48 +137,48 @@ class SourcedEngine(Decider):
         now: datetime | str | None = None, fields: Collection[str] | None = None,
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
-        """Decide as `decide_many`, one request after another."""
-        intake, common = self.engine._intake, Common(now, fields, entities)  # noqa: SLF001 - it is part of the engine
-        return intake.each_recorded(requests, lambda some: self._decide_each(some, common))
+        """Decide as `decide_many`, one request after another, by the same engine to the end."""
+        engine, common = self._in_force(), Common(now, fields, entities)
+        intake = engine._intake  # noqa: SLF001 - it is part of the engine
+        return intake.each_recorded(requests, lambda some: self._decide_each(engine, some, common))
 
-    def _decide_each(self, requests: Iterable[Asked], common: Common) -> Iterator[Decision]:
-        intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
+    def _decide_each(
+        self, engine: PolicyEngine, requests: Iterable[Asked], common: Common
+    ) -> Iterator[Decision]:
+        intake = engine._intake  # noqa: SLF001 - it is part of the engine
 
         def decide(raw: RawRequest) -> Decision:
-            return intake.decide(raw_request(*self.request(asked_request(raw)).parts))
+            request = self._request(engine, (asked_request(raw),), {})
+            return intake.decide(raw_request(*request.parts))
 
         for request in requests:
             parts = parts_of(request, common)
             if parts is None:
-                yield without_parts("(subject, action, resource, context)", self.digest)
+                yield without_parts("(subject, action, resource, context)", engine.digest)
             else:
-                yield decide_one(parts, decide, self.digest)
+                yield decide_one(parts, decide, engine.digest)
 
     async def decide_async(self, *parts: Any, **options: Any) -> Decision:
         """Decide like `decide`, with a source that may be asynchronous; it is cancelled at the deadline."""
-        intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
+        engine = self._in_force()
+        intake = engine._intake  # noqa: SLF001 - it is part of the engine
         try:
-            request = await self.request_async(*parts, **options)
+            request = await self._request_async(engine, parts, options)
         except InvalidRequest as refusal:
             asked = raw_request(*_asked(*parts, **options).parts)
             await _apart(intake, intake.record_refusal, refusal, asked)
             raise
-        return await _apart(intake, self.engine.decide, request)
-
-    @contextmanager
-    def _refusals(self, parts: tuple[Any, ...], options: dict[str, Any]) -> Iterator[None]:
-        """Have a request that is refused before the engine sees it recorded."""
-        try:
-            yield
-        except InvalidRequest as refusal:
-            intake = self.engine._intake  # noqa: SLF001 - it is part of the engine
-            intake.record_refusal(refusal, raw_request(*_asked(*parts, **options).parts))
-            raise
+        return await _apart(intake, engine.decide, request)
 
     def request(self, *parts: Any, **options: Any) -> Request:
         """Return the request with all that was fetched for it: to decide it, to explain it, or to keep it."""
+        return self._request(self._in_force(), parts, options)
+
+    def _request(
+        self, engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
+    ) -> Request:
         asked, until = _asked(*parts, **options), monotonic() + self._deadline
-        for gathering in self._attempts(asked, until):
+        for gathering in self._attempts(engine, asked, until):
             for keys in gathering.rounds(self._most):
                 fetched = _failing(gathering.fetch, [*keys])
                 if isinstance(fetched, Awaitable):
@@ -171,10 +191,15 @@ class SourcedEngine(Decider):
 
     async def request_async(self, *parts: Any, **options: Any) -> Request:
         """Return what `request` returns."""
+        return await self._request_async(self._in_force(), parts, options)
+
+    async def _request_async(
+        self, engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
+    ) -> Request:
         import asyncio  # which services without it do not need
 
         asked, until = _asked(*parts, **options), monotonic() + self._deadline
-        for gathering in self._attempts(asked, until):
+        for gathering in self._attempts(engine, asked, until):
             for keys in gathering.rounds(self._most):
                 fetched = _failing(gathering.fetch, [*keys])
                 if isinstance(fetched, Awaitable):
@@ -201,16 +226,16 @@ class SourcedEngine(Decider):
         await asyncio.wait({task}, timeout=self._deadline)
         task.add_done_callback(lambda one: one.cancelled() or one.exception())  # nobody asks for it
 
-    def _attempts(self, asked: Request, until: float) -> Iterator[_Gathering]:
+    def _attempts(self, engine: PolicyEngine, asked: Request, until: float) -> Iterator[_Gathering]:
         """Give what gathers the request, and again if what it was gathered from has changed meanwhile."""
         if isinstance(asked.entities, EntityStore):
             raise TypeError("entities are in a store or in a source: give others as a list")
-        limits = self.engine._intake.validator.limits  # noqa: SLF001 - it is part of the engine
+        limits = engine._intake.validator.limits  # noqa: SLF001 - it is part of the engine
         # They may be read but once.
         others = as_list(() if asked.entities is None else asked.entities, limits.entities)
         while True:
             one = OneVersion(self.source) if isinstance(self.source, CachedSource) else None
-            yield _Gathering(self.engine, asked, others, (one or self.source).fetch)
+            yield _Gathering(engine, asked, others, (one or self.source).fetch)
             if one is None or _failing(one.holds):
                 return
             self._check_time(until)
@@ -319,6 +344,19 @@ class _Gathering:
         """Return whether what was given is for the request: what is only named is, if anything describes it."""
         key = only_named(one)
         return key is None or self._reading.knows(key) or key[0] not in self._schema.entities
+
+
+@contextmanager
+def _refusals(
+    engine: PolicyEngine, parts: tuple[Any, ...], options: dict[str, Any]
+) -> Iterator[None]:
+    """Have a request that is refused before the engine sees it recorded."""
+    try:
+        yield
+    except InvalidRequest as refusal:
+        intake = engine._intake  # noqa: SLF001 - it is part of the engine
+        intake.record_refusal(refusal, raw_request(*_asked(*parts, **options).parts))
+        raise
 
 
 def _asked(

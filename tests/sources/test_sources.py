@@ -16,7 +16,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 
-from policyengine import CachedSource, InvalidRequest, PolicyEngine, Request, SourcedEngine
+from policyengine import (
+    CachedSource,
+    InvalidRequest,
+    PolicyEngine,
+    PolicyHolder,
+    Request,
+    SourcedEngine,
+)
 from policyengine.model.limits import Limits
 from tests.strategies import entry_points, laws, seeds
 
@@ -389,6 +396,51 @@ def test_an_asynchronous_source_that_is_not_to_be_cancelled_is_left():
 
     free = Event()
     asyncio.run(run())
+
+
+def test_a_holder_decides_about_what_is_fetched_by_the_set_that_is_in_force(tmp_path):
+    """Each request is decided by one set, and by the next one from then on."""
+    text, file = (
+        "package p\nentity U {{ off?: bool }}\naction read by U on U\n{}",
+        tmp_path / "p.policy",
+    )
+    open_, shut = (
+        text.format("permit all_of_it: read"),
+        text.format("permit none: read when 1 == 2"),
+    )
+    file.write_text(open_)
+
+    class Reloads(Facts):
+        changing = False
+
+        def fetch(self, keys: Any) -> Any:
+            if self.changing:
+                file.write_text(shut)
+                assert holder.reload()
+            return [named(*key) | {"properties": {}} for key in keys]
+
+    ann, source = named("U", "ann"), Reloads()
+    with PolicyHolder(tmp_path, poll=60) as holder:
+        sourced = SourcedEngine(holder, source)
+        ways = (
+            lambda: sourced.decide(ann, "read", ann).allowed,
+            lambda: sourced.decide_many([(ann, "read", ann, None)])[0].allowed,
+            lambda: asyncio.run(sourced.decide_async(ann, "read", ann)).allowed,
+        )
+        for way in ways:
+            assert way()
+            source.changing = True
+            assert way()  # which began before
+            source.changing = False
+            assert not way()
+            assert sourced.digest == holder.digest
+            file.write_text(open_)
+            assert holder.reload()
+        holder.use_store(holder.engine.store([]))
+        with pytest.raises(ValueError, match="with_store"):
+            sourced.decide(ann, "read", ann)
+        with pytest.raises(ValueError, match="with_store"):
+            SourcedEngine(holder, source)
 
 
 def test_no_more_is_fetched_than_may_be():
