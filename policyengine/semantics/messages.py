@@ -29,7 +29,6 @@ _UNKNOWN_CODES = {
     "definition": "PE211",
 }  # fmt: skip
 
-
 _DECLARED = {
     "definition": "declare it: `define {}(…) = expression`", "gate": 'declare it: `gate {} "what it asks"`',
     "group": "declare it: `group {}`; another action is written before `in`",
@@ -259,11 +258,9 @@ def foreign_gate(rule: nodes.Rule, gate: str, package: str) -> Diagnostic:
 def rule_without_gate(rule: nodes.Rule, gates: Sequence[str]) -> Diagnostic:
     """A rule outside a gate block in a set that has gates; *gates* are those in which it may stand."""
     blocks = [f"gate {gate} {{ … }}" for gate in gates[:FEW]]
+    where = "where its question is asked: " if len(blocks) > 1 else ""
     help = "its package declares no gate for it: declare one, and put the rule into its block"
-    if blocks:
-        help = f"put it into {listed(blocks)}"
-    if len(blocks) > 1:
-        help = f"put it where its question is asked: into {listed(blocks)}"
+    help = f"put it {where}into {listed(blocks)}" if blocks else help
     return error("PE216", rule.name.span, f"rule `{rule.name.name}` is in no gate", help)
 
 
