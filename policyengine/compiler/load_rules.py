@@ -19,6 +19,7 @@ from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.outcome import Obligation
 from policyengine.model.shown import shower, shown_value
 from policyengine.runtime import compiled_rule as compiled
+from policyengine.runtime import prepared_texts
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import run
 
@@ -137,7 +138,7 @@ def compiled_rule(
             case _:
                 return value(part.expr)
 
-    def shown(part: str | Part) -> str | compiled.Computed:
+    def shown(part: str | Part) -> str | prepared_texts.Computed:
         match part:
             case Part(type_, ir.Const(_, known), None):
                 return shown_value(type_, known)
@@ -146,14 +147,14 @@ def compiled_rule(
             case _:
                 return part
 
-    def text(written: Text | None) -> compiled.Text | None:
+    def text(written: Text | None) -> prepared_texts.Text | None:
         return None if written is None else tuple(map(shown, written.parts))
 
     def owed(duty: Duty) -> compiled.Duty:
         arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
         return compiled.Duty(duty.name, tuple(arguments))
 
-    def said(sentence: Sentence) -> compiled.Sentence:
+    def said(sentence: Sentence) -> prepared_texts.Sentence:
         test = None if sentence.test is None else computed(sentence.test)
         told = paths.isdisjoint(sentence.paths)
         return test, text(sentence.text if told else sentence.quiet)

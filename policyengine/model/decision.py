@@ -263,9 +263,10 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         if _known(audience) == "auditor":
             return self.reason
         kept = self._worked_out()
-        if kept.public_reason is None:
-            kept.public_reason = kept.details.public_reason()
-        return kept.public_reason
+        reason: str | None = kept.public_reason
+        if reason is None:
+            reason = kept.public_reason = kept.details.public_reason()
+        return reason
 
     @property
     def valid_until(self) -> datetime | None:

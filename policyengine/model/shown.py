@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from heapq import nsmallest
-from typing import Any, Final
+from typing import Any, Final, assert_never
 from unicodedata import combining, is_normalized
 
 from policyengine.model.types import (
@@ -21,10 +21,11 @@ from policyengine.model.types import (
     Primitive,
     RecordType,
     SetType,
+    TableType,
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT, slot, text_of
+from policyengine.model.values import ABSENT, PRIMITIVE_TEXT, slot, text_of
 
 MOST_CHARACTERS: Final = 200
 """Most characters of one text that are shown, the escapes counted."""
@@ -116,8 +117,13 @@ def shower(type_: Type) -> Callable[[Any], str]:
         case SetType(element):
             show = shower(element)
             return lambda value: shown_set([show(one) for one in value])
-        case _:
+        case Primitive("bool") | RecordType() | TableType():
             return partial(shown_value, type_)
+        case Primitive(name):
+            text = PRIMITIVE_TEXT[name]
+            return lambda value: escaped(text(value))
+        case _:
+            assert_never(type_)
 
 
 def shown_attributes(

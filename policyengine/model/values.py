@@ -446,7 +446,7 @@ def text_of(type_: Type, value: object) -> str:
     """Return the text of a canonical value as reasons show it; private attributes as `…`."""
     match type_:
         case Primitive(name):
-            return _PRIMITIVE_TEXT[name](value)
+            return PRIMITIVE_TEXT[name](value)
         case EnumType() | TaxonomyType():
             return str(value)
         case LevelsType():
@@ -546,7 +546,7 @@ def _date_text(value: int) -> str:
     return moment_text(value).removesuffix("T00:00:00Z")
 
 
-_PRIMITIVE_TEXT: Final[Mapping[str, Callable[..., str]]] = {
+PRIMITIVE_TEXT: Final[Mapping[str, Callable[..., str]]] = {
     "bool": lambda value: "true" if value else "false",
     "int": str,
     "decimal": _decimal_text,

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from policyengine.concurrency import cached_property
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.outcome import Obligation
 from policyengine.model.request import Request
@@ -17,25 +18,18 @@ from policyengine.model.rules import RuleHead, RuleWaiver
 from policyengine.model.shown import in_words, shown_value
 from policyengine.model.types import Type
 from policyengine.model.values import ABSENT, text_of
+from policyengine.runtime.prepared_texts import (
+    Sentence,
+    Text,
+    Words,
+    prepared_sentence,
+)
 
 Function: TypeAlias = Callable[..., Any]
 """A generated function of the roots of a request (`Request.roots`)."""
 
-Computed: TypeAlias = tuple[Callable[[Any], str], Function, str | None]
-"""A value that is computed when it is shown: what shows it, what computes it, and the words that all but an auditor
-read in its place, None if all may see it."""
-
-Text: TypeAlias = tuple[str | Computed, ...]
-"""A text for a person: literal parts, and values."""
-
-Sentence: TypeAlias = tuple[Function | None, Text | None]
-"""A text about a condition that is false, if it may be said, and what tests whether it is the right one."""
-
 FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
-
-NOT_SHOWN: Final = "a condition that is not shown does not hold"
-"""What is said of a permit of which only conditions without a sentence are false."""
 
 
 class Duty(Struct, frozen=True, eq=False):
@@ -64,11 +58,11 @@ class Key(Struct, frozen=True, eq=False):
     shown: bool
     contested: bool
 
-    def requested(self, request: Request) -> str:
+    def requested(self, roots: tuple[Any, ...]) -> str:
         """Return what the request has there, as `tenant t7`."""
         if not self.shown:
             return f"this {in_words(self.name)}"
-        value = self.value(request)
+        value = self.value(roots)
         if value is ABSENT or value is _UNREADABLE:
             return f"no {in_words(self.name)}"
         try:
@@ -77,14 +71,14 @@ class Key(Struct, frozen=True, eq=False):
             return f"no {in_words(self.name)}"
         return text if self.path == self.name else f"{in_words(self.name)} {text}"
 
-    def value(self, request: Request) -> object:
+    def value(self, roots: tuple[Any, ...]) -> object:
         """Return the value that the request has there, `ABSENT` if it has none.
 
         A value that cannot be read for another reason is a bug: what is returned for it cannot be looked up,
         so that every rule is judged.
         """
         try:
-            return self.read(*request.roots)
+            return self.read(*roots)
         except Exception as problem:  # noqa: BLE001 - errors never open anything
             return ABSENT if _is_absence(problem) else _UNREADABLE
 
@@ -107,7 +101,7 @@ def _is_absence(problem: Exception) -> bool:
             return type(problem) is LookupError
 
 
-class Rule(RuleHead, frozen=True, eq=False):
+class Rule(RuleHead, frozen=True, eq=False, dict=True):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
@@ -149,14 +143,10 @@ class Rule(RuleHead, frozen=True, eq=False):
         number: int | None = None if self.fails is None else self.fails(*request.roots)
         return number
 
-    def first_sentence(self, roots: tuple[Any, ...]) -> Text | None:
-        """Return what says that a condition is false, of the first that has a sentence and is."""
-        try:
-            number = None if self.blames is None else self.blames(*roots)
-            about = () if number is None else self.sentences[number]
-            return next((t for test, t in about if test is None or test(*roots)), None)
-        except Exception:  # noqa: BLE001 - a text is never worth failing for
-            return None
+    @cached_property
+    def words(self) -> Words:
+        """The text that describes the first false condition of a permit that may be shown, prepared."""
+        return prepared_sentence(self.blames, self.sentences)
 
     def judge(self, request: Request) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""
@@ -201,33 +191,6 @@ class Verdict(Struct, eq=False):
     def satisfied(self) -> bool:
         """Whether the rule's effect counts; a failed forbid is counted apart."""
         return (self.holds or bool(self.waivers)) and not self.failed
-
-
-def rendered(text: Text, roots: tuple[Any, ...]) -> str:
-    """Return a text with the values that it has for the roots of a request.
-
-    `?` stands for one that cannot be shown. A text without values needs no roots.
-    """
-    said = ""
-    for part in text:
-        if isinstance(part, str):
-            said += part
-            continue
-        try:
-            said += part[0](part[1](*roots))
-        except Exception:  # noqa: BLE001 - a text is never worth failing for
-            said += "?"
-    return said
-
-
-def public(text: Text) -> Text:
-    """Return a text as all may read it: with words in the place of values that are an auditor's alone."""
-    return tuple([p if isinstance(p, str) or p[2] is None else p[2] for p in text])
-
-
-def is_constant(text: Text) -> bool:
-    """Whether a text has no values in it."""
-    return all(isinstance(part, str) for part in text)
 
 
 def sorted_obligations(obligations: Iterable[Obligation]) -> tuple[Obligation, ...]:

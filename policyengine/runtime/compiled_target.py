@@ -225,7 +225,13 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
     ) -> Details:
         """Return the details of a decision on a request of these parts."""
-        return self.explainer.details(self._request(subject, resource, context, rest))
+        if isinstance(rest, tuple):
+            return self.explainer.details(self._request(subject, resource, context, rest))
+        # Nothing is followed to other entities. (This is in the time of each reason that is read.)
+        entities = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
+        explainer = self.explainer
+        asked = Request(subject, explainer.action, resource, context, rest or 0, None, entities)
+        return explainer.details(asked)
 
     def make_request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None

@@ -22,15 +22,10 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
-from policyengine.runtime.compiled_rule import (
-    FAILED,
-    Function,
-    Rule,
-    Verdict,
-    rendered,
-)
+from policyengine.runtime.compiled_rule import FAILED, Function, Rule, Verdict
 from policyengine.runtime.directory import Directory, Rules, missed
 from policyengine.runtime.judged_request import JudgedRequest
+from policyengine.runtime.prepared_texts import Words, rendered
 
 _MOST_CASES: Final = 4_096
 
@@ -55,8 +50,8 @@ class Explainer(Struct, eq=False, dict=True):
         """Return the details of the decision on *request*."""
         return Details(self, request)
 
-    def case(self, request: Request) -> JudgedRequest:
-        """Return the request as it is judged."""
+    def case(self, request: Request, *, owed: bool = True) -> JudgedRequest:
+        """Return the request as it is judged; what is *owed* for it alone may be left out."""
         if self.judge is None:
             return self._judged(request)
         try:
@@ -76,10 +71,12 @@ class Explainer(Struct, eq=False, dict=True):
                     key += (number,)
         case = self._cases.get(key)
         if case is None:
-            case = self._of_bits(bits, request)
-            if case.shared and len(self._cases) < _MOST_CASES:
+            case = self._of_bits(bits, request, shared=True)
+            if len(self._cases) < _MOST_CASES:
                 self._cases[key] = case
-        return case
+        if case.shared or (not owed and _can_owe(case.owing_own, request)):
+            return case
+        return self._of_bits(bits, request)
 
     def _judged(self, request: Request) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
@@ -112,27 +109,35 @@ class Explainer(Struct, eq=False, dict=True):
                 verdicts.append(verdict)
         return tuple(verdicts)
 
-    def _of_bits(self, bits: int, request: Request) -> JudgedRequest:
-        """Return the case of rules whose conditions hold or not, a bit each; what owes is judged."""
+    def _of_bits(self, bits: int, request: Request, *, shared: bool = False) -> JudgedRequest:
+        """Return the case of rules whose conditions hold or not, a bit each; what owes is judged, if not *shared*."""
         values = self.directory.values(request)
         verdicts: list[Verdict] = []
-        shared = request.fields is None
+        owing_own: list[Rule] = []
         for bit, rule in enumerate(self._counting):
             if not rule.in_force(request.now):
                 continue
             holds, waivers = bool(bits >> bit & 1), rule.waived_by(request)
             if not (holds or waivers):
                 verdicts.append(Verdict(rule, misses=missed(rule, values)))
-            elif rule.duties:  # what is owed is this request's own
+                continue
+            if rule.duties:  # what is owed is this request's own
+                owing_own.append(rule)
+            if rule.duties and not shared:
                 verdict = rule.judge(request)
                 verdict.misses = missed(rule, values)
                 verdicts.append(verdict)
-                shared = False
             else:
                 misses = missed(rule, values)
                 verdicts.append(Verdict(rule, holds, waivers, rule.owed, misses=misses))
         return JudgedRequest(
-            self.action, tuple(verdicts), self.gates, self.directory, request.fields, shared=shared
+            self.action,
+            tuple(verdicts),
+            self.gates,
+            self.directory,
+            request.fields,
+            shared=shared and not owing_own,
+            owing_own=tuple(owing_own),
         )
 
     def written(
@@ -145,7 +150,7 @@ class Explainer(Struct, eq=False, dict=True):
             case = self._cases.get(self.judge(subject, resource, context, now))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
-        if case is None:
+        if case is None or not case.shared:
             return None
         return case.written(answer, lambda: self.request(subject, resource, context, now))
 
@@ -200,6 +205,17 @@ class Explainer(Struct, eq=False, dict=True):
     def waivable(self) -> tuple[Rule, ...]:
         """The rules that some waiver is for."""
         return tuple(self.rules.at(self.rules.outline.waivable))
+
+
+def _can_owe(rules: Iterable[Rule], request: Request) -> bool:
+    """Whether all that *rules* owe can be computed; if not, they fail."""
+    try:
+        for rule in rules:
+            for duty in rule.duties:
+                duty.owed(request)
+    except Exception:  # noqa: BLE001 - errors never open anything
+        return False
+    return True
 
 
 def _turning(rules: Iterable[Rule], now: int) -> tuple[Function, ...]:
@@ -288,14 +304,22 @@ class Details(Struct, eq=False):
 
     def reason(self) -> str:
         """Return the reason, for a person."""
-        case = self.case
-        return case.reason_for(self.request) if case.reason is None else case.reason
+        return self._said(self._worded.reason)
 
     def public_reason(self) -> str:
         """Return the reason that all may read, not only an auditor."""
-        case = self.case
-        reason = case.public_reason
-        return case.public_reason_for(self.request) if reason is None else reason
+        return self._said(self._worded.public_reason)
+
+    def _said(self, words: Words) -> str:
+        if isinstance(words, str):
+            return words
+        asked = self.request
+        return words(asked.subject, asked.resource, asked.context, asked.now, asked.entities)
+
+    @property
+    def _worded(self) -> JudgedRequest:
+        """The request as it is judged, perhaps without the obligations that are its own."""
+        return self._case or self.explainer.case(self.request, owed=False)
 
     def frame(self, answer: SharedResult) -> Frame | None:
         """Return the parts of *answer* as JSON that equal decisions share, if there are any."""

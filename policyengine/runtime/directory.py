@@ -145,7 +145,8 @@ class Directory(Struct, eq=False, dict=True):
 
     def values(self, request: Request) -> dict[str, object]:
         """Return what the request has at each path."""
-        return {path: key.value(request) for path, key in self.paths.items()}
+        roots = request.roots
+        return {path: key.value(roots) for path, key in self.paths.items()}
 
     def found(self, values: Mapping[str, object]) -> list[int]:
         """Return the numbers of the rules that may play a part in a request with those values, in order."""

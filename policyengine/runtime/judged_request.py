@@ -12,21 +12,20 @@ from policyengine.model.answer_json import filled, make_frame
 from policyengine.model.masks import shows
 from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResult
 from policyengine.model.request import Request
-from policyengine.model.request_messages import MOST_LISTED_RULES, SHORT, joined
+from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
-from policyengine.runtime.compiled_rule import (
-    NOT_SHOWN,
-    Key,
-    Rule,
+from policyengine.runtime.compiled_rule import Key, Rule, Verdict, sorted_obligations
+from policyengine.runtime.directory import Directory
+from policyengine.runtime.prepared_texts import (
     Text,
-    Verdict,
+    Words,
     is_constant,
+    prepared,
     public,
     rendered,
-    sorted_obligations,
+    together,
 )
-from policyengine.runtime.directory import Directory
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 _MOST_FRAMES: Final = 8
@@ -36,9 +35,9 @@ class JudgedRequest(Struct, eq=False, dict=True):
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
     *action*: what was asked for. *verdicts*: by gate, then name; *gates*: those that
-    apply; *fields*: those that were asked for. *shared*: whether it is kept for
-    other requests. *directory*: of all rules; *now*, where some were passed over, of which it is known
-    that they are not satisfied; else None. It is never changed.
+    apply; *fields*: those that were asked for. *shared*: whether it is the same for other requests, and
+    *owing_own*: the rules that owe something that is not. *directory*: of all rules; *now*, where some were passed
+    over, of which it is known that they are not satisfied; else None. It is never changed.
     """
 
     action: str
@@ -48,6 +47,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     fields: tuple[str, ...] | None = None
     shared: bool = False
     now: int | None = None
+    owing_own: tuple[Rule, ...] = ()
     _frames: dict[int, _Kept] = field(default_factory=dict)
 
     @cached_property
@@ -264,22 +264,19 @@ class JudgedRequest(Struct, eq=False, dict=True):
         return tuple(public(said) if isinstance(said, tuple) else said for said in self.said)
 
     @cached_property
-    def reason(self) -> str | None:
-        """The reason, if it is the same for all requests."""
-        return _if_constant(self.said)
+    def reason(self) -> Words:
+        """The reason, prepared: the texts of the rules that the decision rests on, each once, and not too many."""
+        return _together(self.said)
 
     @cached_property
-    def public_reason(self) -> str | None:
-        """The reason that all may read, if it is the same for all requests."""
-        return _if_constant(self.said_to_all)
+    def public_reason(self) -> Words:
+        """The same, as all may read it."""
+        return _together(self.said_to_all)
 
-    def reason_for(self, request: Request) -> str:
-        """Return the texts of the rules that the decision rests on, each once, and not too many."""
-        return _together(self.said, request)
-
-    def public_reason_for(self, request: Request) -> str:
-        """Return the same texts, as all may read them."""
-        return _together(self.said_to_all, request)
+    def reason_for(self, roots: tuple[Any, ...]) -> str:
+        """Return the reason for a request with these *roots*."""
+        reason = self.reason
+        return reason if isinstance(reason, str) else reason(*roots)
 
     def frame(self, answer: SharedResult) -> Frame:
         """Return the parts of *answer* as JSON that equal decisions share."""
@@ -288,7 +285,8 @@ class JudgedRequest(Struct, eq=False, dict=True):
             return kept.frame
         made = make_frame(answer, self.outcome, self.listed)
         if len(self._frames) < _MOST_FRAMES:
-            whole = None if self.reason is None else filled(made, self.reason, None)
+            reason = self.reason
+            whole = filled(made, reason, None) if isinstance(reason, str) else None
             self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
 
@@ -297,7 +295,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
         kept = self._frames.get(id(answer))
         if kept is None or kept.answer is not answer:
             return None
-        return kept.whole or filled(kept.frame, self.reason_for(request()), None)
+        return kept.whole or filled(kept.frame, self.reason_for(request().roots), None)
 
 
 class _Kept(Struct, frozen=True, eq=False):
@@ -313,37 +311,27 @@ class Nobody(Struct, frozen=True, eq=False):
 
     keys: tuple[Key, ...]
 
-    def worded(self, request: Request) -> str:
-        """Return it with the values of the request, and no others."""
-        values = [key.requested(request) for key in self.keys]
-        return f"no rule here is for {' and '.join(values)}"
+    @property
+    def words(self) -> Words:
+        """What says so, with the values of a request, and no others."""
+        keys = self.keys
+
+        def words(*roots: Any) -> str:
+            return f"no rule here is for {' and '.join([key.requested(roots) for key in keys])}"
+
+        return words
 
 
 Said: TypeAlias = Text | Rule | Nobody
 """A part of a reason: a text, a rule of which a condition is described, or that no rule is for the request."""
 
 
-def _if_constant(parts: tuple[Said, ...]) -> str | None:
-    texts = [said for said in parts if isinstance(said, tuple) and is_constant(said)]
-    return _together(parts, None) if len(texts) == len(parts) else None
+def _together(parts: tuple[Said, ...]) -> Words:
+    return together([_prepared(said) for said in parts])
 
 
-def _together(parts: tuple[Said, ...], request: Request | None) -> str:
-    roots = () if request is None else request.roots
-    if len(parts) == 1:
-        text = _worded(parts[0], request, roots)
-        if len(text) < SHORT:
-            return text or "every gate permits it"
-        return joined([text], 1)
-    worded = (_worded(said, request, roots) for said in parts)
-    return joined(worded, len(parts)) or "every gate permits it"
-
-
-def _worded(said: Said, request: Request | None, roots: tuple[Any, ...]) -> str:
-    if isinstance(said, tuple):
-        return rendered(said, roots)
-    assert request is not None
-    return said.worded(request) if isinstance(said, Nobody) else _first_sentence(said, roots)
+def _prepared(said: Said) -> Words:
+    return prepared(said) if isinstance(said, tuple) else said.words
 
 
 def _said_by_permit(verdict: Verdict) -> Said:
@@ -372,9 +360,3 @@ def _said_by_forbid(verdict: Verdict) -> Text:
         return _failed(verdict)
     because = verdict.rule.because
     return (f"`{verdict.rule.id}` forbids it",) if because is None else because
-
-
-def _first_sentence(rule: Rule, roots: tuple[Any, ...]) -> str:
-    """Describe the first false condition of a permit that may be shown."""
-    sentence = rule.first_sentence(roots)
-    return NOT_SHOWN if sentence is None else rendered(sentence, roots)
