@@ -13,13 +13,21 @@ from attrs import evolve
 
 from policyengine import InvalidRequest
 from policyengine.filters.governing import Verbs
-from policyengine.filters.predicates import TRUE, NotPushable
+from policyengine.filters.predicates import (
+    TRUE,
+    Ancestor,
+    Exists,
+    HasMore,
+    IsWithin,
+    NotPushable,
+    walk,
+)
 from policyengine.filters.row_level_security import row_level_security
 from tests.filters.databases import declared, in_form
 from tests.filters.generated_filters import Case, Field, Table
 from tests.filters.mapped_databases import fields_of
 from tests.filters.mapped_worlds import Asked, Database
-from tests.filters.subject_law import all_questions, decided, facts_of
+from tests.filters.subject_law import all_questions, decided, facts_of, predicate_of
 
 _ROLE = "app"
 
@@ -75,12 +83,31 @@ def policies_agree(seed: int, engine: sa.Engine) -> Counter[str]:
         try:
             with under_policies(asked, made, engine, seed) as (connection, table):
                 counts["policies"] += 1
+                counts.update(_asked(asked, made))
                 counts += _reads_agree(asked, made, connection, table, seed)
         except NotPushable as problem:
             counts[f"not pushed: {problem.reason}"] += 1
         except InvalidRequest:
             counts["contexts that do not fit"] += 1
     return counts
+
+
+def _asked(asked: Asked, made: Database) -> set[str]:
+    """Return of what a policy asks besides the row."""
+    stored = [parents for of in made.mapping.tables.values() for parents in of.parents.values()]
+    parents = {of.table for of in stored if not isinstance(of, str)}
+    found = set()
+    for node in walk(predicate_of(asked, made)):
+        match node:
+            case Ancestor():
+                found.add("of rows above one another")
+            case Exists(table) | HasMore(table) if not isinstance(table, str):
+                found.add("of sets in columns")
+            case Exists(table) | HasMore(table):
+                found.add("of parents in tables" if table in parents else "of other rows, and sets")
+            case IsWithin():
+                found.add("of addresses")
+    return found
 
 
 def _reads_agree(

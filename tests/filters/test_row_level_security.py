@@ -142,6 +142,14 @@ def test_policies_in_postgresql_agree_with_decisions(postgresql):
         counts += policy_law.policies_agree(seed, postgresql)
     assert min(counts["allowed"], counts["denied or unfit"]) > 300
     assert min(counts["written"], counts["not written"]) > 100
+    asked = (
+        "rows above one another",
+        "parents in tables",
+        "other rows, and sets",
+        "sets in columns",
+    )
+    assert min(counts[f"of {what}"] for what in asked) > 5
+    assert counts["of addresses"] > 1
 
 
 # ---- who sees what ----------------------------------------------------------------------
