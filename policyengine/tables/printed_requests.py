@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import partial, reduce
 from operator import and_, or_
 from typing import Any, Final
@@ -11,6 +11,7 @@ import ibis
 from ibis.expr import datatypes as dt
 from ibis.expr import operations as ops
 
+from policyengine.concurrency import cached_property
 from policyengine.filters import ibis_texts as texts
 from policyengine.filters.ibis_printing import TYPES, Printer, holds
 from policyengine.filters.predicates import (
@@ -48,7 +49,6 @@ class RequestPrinter(Printer):
     def __init__(self, table: Any, columns: Mapping[str, str]) -> None:
         super().__init__(table.get_backend().name, {}, {})
         self._table, self._columns = table, columns
-        self._plain: dict[str, bool] = {}
         self._once: dict[Any, str] = {}
         self._named: dict[Any, tuple[str, Any]] = {}
 
@@ -203,21 +203,23 @@ class RequestPrinter(Printer):
         return self._asked_once(found & _json_contains(_to_json(elements), _text_to_json(value)))
 
     def _is_plain(self, column: Any) -> bool:
-        """Whether texts of a column of DuckDB have no collation: sets have those of columns of which they were made."""
+        """Whether texts of a column of DuckDB have no collation."""
         if self._backend != "duckdb" or not isinstance(column.op(), ops.Field):
             return self._backend != "pyspark"
-        name = column.get_name()
-        if name not in self._plain:
-            is_set, never = column.type().is_array(), column.isnull() & column.notnull()
-            same = []
-            for one, other in _SAME_IN_COLLATIONS:
-                if is_set:
-                    same.append(never.ifelse(column, ibis.array([one])).contains(other))
-                else:
-                    same.append(never.ifelse(column, one) == other)
-            asked = self._table.limit(1).select(same=reduce(or_, same))
-            self._plain[name] = not any(asked.to_pyarrow()["same"].to_pylist())
-        return self._plain[name]
+        return column.get_name() not in self._collated
+
+    @cached_property
+    def _collated(self) -> Collection[str]:
+        """The columns of texts that have a collation, asked at once: sets have those of columns of which they were made."""
+        found = {name: self._table[name] for name in self._columns.values()}
+        asked = {name: _makes_one(of) for name, of in found.items() if _holds_texts(of.type())}
+        if not asked:
+            return ()
+        named = {str(at): same for at, same in enumerate(asked.values())}
+        row = self._table.limit(1).select(**named).to_pyarrow()
+        return {
+            name for name, same in zip(asked, row.columns, strict=True) if any(same.to_pylist())
+        }
 
     def _has_others(self, of: SetColumn, values: Sequence[Any]) -> Any:
         """Return whether an element of a set is none of some texts."""
@@ -244,6 +246,24 @@ class RequestPrinter(Printer):
 
 _SAME_IN_COLLATIONS: Final = (("A", "a"), ("é", "e"), ("é", "e\u0301"))
 """Texts of which some are equal by each collation of DuckDB but the plain one."""
+
+
+def _holds_texts(of: Any) -> bool:
+    return bool(of.value_type.is_string() if of.is_array() else of.is_string())
+
+
+def _makes_one(column: Any) -> Any:
+    """Return whether a column makes one of texts that differ."""
+    never = column.isnull() & column.notnull()
+    if column.type().is_array():
+        return reduce(
+            or_,
+            (
+                never.ifelse(column, ibis.array([one])).contains(other)
+                for one, other in _SAME_IN_COLLATIONS
+            ),
+        )
+    return reduce(or_, (never.ifelse(column, one) == other for one, other in _SAME_IN_COLLATIONS))
 
 
 def _function(name: str, takes: tuple[Any, ...], gives: Any) -> Any:
