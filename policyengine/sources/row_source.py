@@ -10,13 +10,14 @@ try:
 except ModuleNotFoundError:
     wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncSession, async_scoped_session
+from sqlalchemy.orm import Session, scoped_session
 
 from policyengine.model.entities import Key
 
 
 class RowSource:
-    """Fetches rows by the primary key in *session*, which may be asynchronous. Their classes are registered.
+    """Fetches rows by the primary key in *session*, which may be asynchronous, or scoped. Their classes are registered.
 
     *models*: by entity type, of classes with one column as the primary key. Rows that a row refers to are fetched in their turn;
     where the session is asynchronous, and loads nothing later, they must be loaded already, or a `Ref`.
@@ -34,21 +35,20 @@ class RowSource:
 
     def fetch(self, keys: Sequence[Key], /) -> Iterable[Any] | Awaitable[Iterable[Any]]:
         """Return the rows of *keys* that there are, as they are in the database now."""
-        statements = [self._select(type_, keys) for type_ in sorted({type_ for type_, _ in keys})]
-        if isinstance(self._session, AsyncSession):
-            return self._fetch_async(statements)
-        return [
-            row for made in statements if made is not None for row in self._session.scalars(made)
-        ]
+        session = self._session
+        if isinstance(session, scoped_session | async_scoped_session):
+            session = session()  # that of the thread, or the task, which asks
+        types = sorted({type_ for type_, _ in keys})
+        made = [self._select(getattr(session, "sync_session", session), one, keys) for one in types]
+        statements = [one for one in made if one is not None]
+        if isinstance(session, AsyncSession):
+            return self._fetch_async(session, statements)
+        return [row for statement in statements for row in session.scalars(statement)]
 
-    async def _fetch_async(self, statements: Sequence[Any]) -> list[Any]:
-        found: list[Any] = []
-        for made in statements:
-            if made is not None:
-                found += await self._session.scalars(made)
-        return found
+    async def _fetch_async(self, session: AsyncSession, statements: Sequence[Any]) -> list[Any]:
+        return [row for statement in statements for row in await session.scalars(statement)]
 
-    def _select(self, type_: str, keys: Sequence[Key]) -> Any:
+    def _select(self, session: Session, type_: str, keys: Sequence[Key]) -> Any:
         """Return the query for the rows of a type, None if there can be none."""
         model = self._models.get(type_)
         if model is None:
@@ -59,7 +59,6 @@ class RowSource:
             made for name, id_ in keys if name == type_ and (made := _id(column, id_)) is not None
         ]
         query: Any = select(model).where(column.in_(ids))
-        session = getattr(self._session, "sync_session", self._session)
         if session.autoflush or not session.dirty:
             query = query.execution_options(populate_existing=True)
         else:  # what was changed and not written would be lost: the query fills in the rest

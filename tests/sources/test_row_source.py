@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import ForeignKey, create_engine
-from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+from sqlalchemy.ext.asyncio import (
+    AsyncSession,
+    async_scoped_session,
+    async_sessionmaker,
+    create_async_engine,
+)
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    mapped_column,
+    relationship,
+    scoped_session,
+    sessionmaker,
+)
 
 from policyengine import InvalidRequest, PolicyEngine, Ref, SourcedEngine
 from policyengine.sources.row_source import RowSource
@@ -175,20 +189,43 @@ def test_what_is_not_written_hides_nothing_that_others_wrote(sessions, changed):
         assert (paper.owner_id, other.banned) == ((2, None) if changed == "the row" else (1, False))
 
 
-def test_an_asynchronous_session_is_asked_as_well():
+@pytest.mark.parametrize("scoped", [False, True])
+def test_an_asynchronous_session_is_asked_as_well(scoped, tmp_path):
     async def run() -> bool:
-        database = create_async_engine("sqlite+aiosqlite://")
+        database = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/rows.db")
         async with database.begin() as connection:
             await connection.run_sync(Base.metadata.create_all)
-        async with AsyncSession(database) as session:
-            session.add_all(rows())
-            await session.commit()
-            source = RowSource(session, {"User": Person, "Document": Page})
-            sourced = SourcedEngine(registered(), source, deadline=60)
-            decision = await sourced.decide_async(
-                named("User", "1"), "read", named("Document", "7")
-            )
+        current: Any = AsyncSession(database)
+        if scoped:
+            made = async_sessionmaker(database)
+            current = async_scoped_session(made, scopefunc=asyncio.current_task)
+        current.add_all(rows())
+        await current.flush()  # which other sessions do not see
+        source = RowSource(current, {"User": Person, "Document": Page})
+        sourced = SourcedEngine(registered(), source, deadline=60)
+        decision = await sourced.decide_async(named("User", "1"), "read", named("Document", "7"))
+        await current.close()
         await database.dispose()
         return decision.allowed
 
     assert asyncio.run(run())
+
+
+def test_a_scoped_session_is_that_of_the_thread_which_asks(tmp_path):
+    database, engine = create_engine(f"sqlite:///{tmp_path}/rows.db"), registered()
+    Base.metadata.create_all(database)
+    current = scoped_session(sessionmaker(database))
+    sourced = SourcedEngine(engine, RowSource(current, {"User": Person, "Document": Page}))
+    current.add_all(rows())
+    current.commit()
+
+    def ask() -> bool:
+        try:
+            return sourced.decide(named("User", "1"), "read", named("Document", "7")).allowed
+        finally:
+            current.remove()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(ask).result()
+    assert ask()
+    database.dispose()
