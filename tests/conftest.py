@@ -48,8 +48,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:  # policies have tests as well
         if _is_not_measured(item.path):
             item.add_marker("no_cover")
-        if any(hasattr(getattr(item, "module", None), name) for name in _SAMPLING):
+        if _samples(getattr(item, "module", None)):
             item.add_marker("sampled")
+
+
+@cache
+def _samples(module: object) -> bool:
+    return any(hasattr(module, name) for name in _SAMPLING)
 
 
 @cache
@@ -73,13 +78,15 @@ def spark() -> Iterator[Any]:
     session.stop()
 
 
-@pytest.fixture(autouse=True)
-def collecting() -> Iterator[None]:
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown() -> Iterator[None]:
     """Hold that a test leaves garbage collection on: those that follow in its process rely on it."""
-    yield
-    left_on = gc.isenabled()
-    gc.enable()
-    assert left_on
+    try:
+        return (yield)
+    finally:
+        left_on = gc.isenabled()
+        gc.enable()
+        assert left_on
 
 
 @pytest.hookimpl(wrapper=True)

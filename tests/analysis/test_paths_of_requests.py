@@ -86,7 +86,7 @@ def outcomes(checked) -> set[bool]:
 
 @pytest.mark.parametrize("sort", ["constants", "a pattern"])
 def test_what_is_sure_is_so_in_both_directions(sort: str):
-    @settings(max_examples=share(60, 3))
+    @settings(max_examples=share(60, 6))
     @given(seeds.SEEDS)
     def check(seed: int):
         rng = Random(seed)
@@ -100,7 +100,7 @@ def test_what_is_sure_is_so_in_both_directions(sort: str):
 
 
 @given(seeds.SEEDS)
-@settings(max_examples=share(40, 2))
+@settings(max_examples=share(40, 5))
 @example(1)
 def test_what_is_claimed_is_so(seed: int):
     rng = Random(seed)

@@ -18,6 +18,7 @@ from policyengine.analysis.text_automaton import (
 from policyengine.model.path_syntax import is_path
 from policyengine.model.types import PATH
 from policyengine.reference.evaluation import is_like_path, is_made_of, lies_within, lower
+from tests.whole import share
 
 TEXTS = ["".join(letters) for size in range(7) for letters in product("abAx", repeat=size)]
 PATHS = [
@@ -68,14 +69,14 @@ def hold(automaton, answers, texts):
 
 
 @given(text_questions())
-@settings(max_examples=60)
+@settings(max_examples=share(60, 3))
 def test_of_each_kind_of_text_one_is_found(questions):
     made, answers = questions
     hold(TextAutomaton(made), answers, TEXTS)
 
 
 @given(path_questions())
-@settings(max_examples=60)
+@settings(max_examples=share(60, 3))
 def test_of_each_kind_of_path_one_is_found(questions):
     made, answers = questions
     automaton = TextAutomaton(made, paths=True, other="other")

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from policyengine import InvalidRequest, PolicyEngine
 from tests.strategies import seeds
 from tests.strategies.over_time import timelines_say_what_is_decided
+from tests.whole import share
 
 WORDS = """
 package p
@@ -180,7 +181,7 @@ def test_it_is_json():
     }  # fmt: skip
 
 
-@settings(max_examples=30)
+@settings(max_examples=share(30, 3))
 @given(seeds.SEEDS)
 def test_between_two_moments_the_answer_is_the_same(seed):
     timelines_say_what_is_decided(seed, 3)

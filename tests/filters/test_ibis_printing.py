@@ -38,7 +38,7 @@ pytestmark = [  # what Ibis uses is deprecated in pandas, Polars and DuckDB
 ]
 
 SEEDS: Final = range(
-    int(os.environ.get("FROM", "0")), int(os.environ.get("TO", share(50, 2)))
+    int(os.environ.get("FROM", "0")), int(os.environ.get("TO", share(50, 5)))
 )  # of 40 rows each
 
 

@@ -24,7 +24,7 @@ from tests.filters.databases import LIMITS, duckdb_database, hold, sqlalchemy_da
 from tests.filters.interpreter import holds
 from tests.whole import share
 
-SEEDS = range(share(50, 2))  # of 40 rows each
+SEEDS = range(share(50, 5))  # of 40 rows each
 TEXTS = ("literals", "values")
 
 

@@ -34,7 +34,7 @@ def tree(text):
 
 class TestLaws:
     @settings(
-        max_examples=share(150, 3), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=share(150, 8), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     @given(strewn())
     def test_formatting_keeps_the_tree_and_every_comment_and_is_idempotent(self, texts):
@@ -47,7 +47,7 @@ class TestLaws:
         assert formatted(result) == result
 
     @settings(
-        max_examples=share(50, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=share(50, 5), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     @given(plain)
     def test_a_tree_alone_gives_text_of_the_same_tree(self, text):
@@ -59,7 +59,7 @@ class TestLaws:
         assert format_file(tree(again)) == again
 
     @settings(
-        max_examples=share(50, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=share(50, 5), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     @given(strewn())
     def test_the_layout_is_tidy(self, texts):
@@ -73,7 +73,7 @@ class TestLaws:
         assert not re.search(r" \n|\n\n+ *\}|\{\n\n", result)
 
     @settings(
-        max_examples=share(60, 2), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+        max_examples=share(60, 5), deadline=None, suppress_health_check=[HealthCheck.too_slow]
     )
     @given(st.sampled_from(FORMATTED), st.randoms(use_true_random=False))
     def test_what_is_written_in_columns_or_nearly_so_is_stable(self, text, random):

@@ -18,7 +18,7 @@ TERMINALS = re.compile(
 )
 
 relaxed = settings(
-    max_examples=share(150, 3), deadline=None,
+    max_examples=share(150, 8), deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 
