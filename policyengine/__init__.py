@@ -13,18 +13,20 @@ from policyengine.version import __version__
 
 if TYPE_CHECKING:
     from policyengine.bound import BoundAction, BoundSubject
+    from policyengine.decide_each import Asked
     from policyengine.decider import Decider
     from policyengine.decision_cache import DecisionCache
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.engine import PolicyEngine
     from policyengine.explain import Explanation
+    from policyengine.explain.periods import Timeline
     from policyengine.intake.batches import Evaluations
-    from policyengine.intake.mapped_classes import Ref
+    from policyengine.intake.mapped_classes import AttributeSource, Ref
     from policyengine.intake.recorded_intake import OnDecision
-    from policyengine.intake.store import EntityStore
+    from policyengine.intake.store import EntityStore, UnknownEntities
     from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision, Denied
-    from policyengine.model.entities import Entity, EntityLike
+    from policyengine.model.entities import Entity, EntityLike, Key
     from policyengine.model.errors import (
         InvalidPolicy,
         InvalidRequest,
@@ -36,20 +38,22 @@ if TYPE_CHECKING:
         UnhandledObligation,
     )
     from policyengine.model.fulfilment import Handler
-    from policyengine.model.limits import Limits
+    from policyengine.model.limits import Limits, Undeclared
     from policyengine.model.outcome import Advisory, Audience, Cause, Obligation, Outcome, RuleError
     from policyengine.model.records import Record
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
-    from policyengine.record.decision_log import DecisionLog
-    from policyengine.reloading.holder import PolicyHolder
+    from policyengine.record.decision_log import DecisionLog, LogMode, ToLog
+    from policyengine.reloading.holder import MakeStore, PolicyHolder
     from policyengine.reloading.shadow import Shadow
     from policyengine.reverse.page import Page
-    from policyengine.sources.entity_source import CachedSource, EntitySource
+    from policyengine.sources.entity_source import CachedSource, EntitySource, Fetched
     from policyengine.sources.sourced_engine import SourcedEngine
 
 __all__ = [
     "Advisory",
+    "Asked",
+    "AttributeSource",
     "Audience",
     "BoundAction",
     "BoundSubject",
@@ -68,10 +72,14 @@ __all__ = [
     "EntityStore",
     "Evaluations",
     "Explanation",
+    "Fetched",
     "Handler",
     "InvalidPolicy",
     "InvalidRequest",
+    "Key",
     "Limits",
+    "LogMode",
+    "MakeStore",
     "NotRecorded",
     "NotReloaded",
     "Obligation",
@@ -91,12 +99,18 @@ __all__ = [
     "Shadow",
     "SourcedEngine",
     "StaleSubject",
+    "Timeline",
+    "ToLog",
+    "Undeclared",
     "UnhandledObligation",
+    "UnknownEntities",
     "__version__",
 ]
 
 _HOMES = {
     "Advisory": "model.outcome",
+    "Asked": "decide_each",
+    "AttributeSource": "intake.mapped_classes",
     "Audience": "model.outcome",
     "BoundAction": "bound",
     "BoundSubject": "bound",
@@ -115,10 +129,14 @@ _HOMES = {
     "EntityStore": "intake.store",
     "Evaluations": "intake.batches",
     "Explanation": "explain",
+    "Fetched": "sources.entity_source",
     "Handler": "model.fulfilment",
     "InvalidPolicy": "model.errors",
     "InvalidRequest": "model.errors",
+    "Key": "model.entities",
     "Limits": "model.limits",
+    "LogMode": "record.decision_log",
+    "MakeStore": "reloading.holder",
     "NotRecorded": "model.errors",
     "NotReloaded": "model.errors",
     "Obligation": "model.outcome",
@@ -138,7 +156,11 @@ _HOMES = {
     "Shadow": "reloading.shadow",
     "SourcedEngine": "sources.sourced_engine",
     "StaleSubject": "model.errors",
+    "Timeline": "explain.periods",
+    "ToLog": "record.decision_log",
+    "Undeclared": "model.limits",
     "UnhandledObligation": "model.errors",
+    "UnknownEntities": "intake.store",
 }
 
 

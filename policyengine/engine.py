@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from policyengine.explain.periods import Timeline
     from policyengine.intake.batches import Evaluations
     from policyengine.intake.intake import Intake
-    from policyengine.intake.mapped_classes import Source
+    from policyengine.intake.mapped_classes import AttributeSource
     from policyengine.intake.recorded_intake import OnDecision
-    from policyengine.intake.store import EntityStore, Unknown
+    from policyengine.intake.store import EntityStore, UnknownEntities
     from policyengine.loaded_set import Loaded, Origin
     from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
@@ -239,7 +239,7 @@ class PolicyEngine(Decider, Immutable):
         return self._intake.context(action, values, attributes)
 
     def store(
-        self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown = "refuse"
+        self, entities: Iterable[EntityLike] | str | bytes, unknown: UnknownEntities = "refuse"
     ) -> EntityStore:
         """Build an `EntityStore` for this engine's schema, from entities or a JSON array of them.
 
@@ -252,7 +252,7 @@ class PolicyEngine(Decider, Immutable):
 
     def register(
         self, class_: type, type: str, /, *,
-        id: Source = "id", parents: Source = None, **attributes: Source,
+        id: AttributeSource = "id", parents: AttributeSource = None, **attributes: AttributeSource,
     ) -> None:  # fmt: skip
         """Take objects of *class_* for entities of *type*, wherever an entity is taken: rows, models, dataclasses.
 

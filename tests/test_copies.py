@@ -446,6 +446,7 @@ def test_every_public_name_survives_or_refuses(
         engine.actions(USERS[0], document()), Request(USERS[0], "read", document()),
         engine.schema, engine.evaluations({}), decision.outcome, engine.explain(USERS[0], "read", document()),
         engine.context("read"), engine.partial(action="read", subject=USERS[0]),
+        engine.timeline(USERS[0], "read", document()),
         *(value for value, _ in refusing(engine, tmp_path).values()),
     ]  # fmt: skip
     classes = {type(one).__mro__[0] for one in made} | {type(one).__mro__[1] for one in made}

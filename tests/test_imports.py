@@ -93,7 +93,16 @@ MAY_IMPORT = {
     | {"verifying", "reporting", "record", "type_stubs", "version"},
     "version": set(),
     "__main__": {"cli"},
-    "__init__": {"diagnostics", "model", "intake", "decider", "engine", "bound", "decision_cache"}
+    "__init__": {
+        "diagnostics",
+        "model",
+        "intake",
+        "decide_each",
+        "decider",
+        "engine",
+        "bound",
+        "decision_cache",
+    }
     | {"explain", "partial", "record", "reloading", "sources", "reverse", "version"},
 }
 

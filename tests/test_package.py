@@ -45,6 +45,34 @@ def test_what_types_see_is_what_runs():
     assert seen.keys() == set(policyengine.__all__)
 
 
+OWN = {
+    "Answered", "Evidence", "Line", "Listed", "Source", "Span", "StoreIndex", "Stored", "TargetGates",
+    "TargetKey",
+    "Answer", "Period",  # parts of a `Timeline`
+    "DecidedTable",  # needs an extra: `policyengine.tables.ibis_tables`
+}  # fmt: skip
+"""What methods mention that integrators do not call."""
+
+
+def test_what_a_signature_mentions_can_be_had():
+    mentioned = set[str]()
+    for name in policyengine.__all__:
+        value = getattr(policyengine, name)
+        for member, given in vars(value).items() if isinstance(value, type) else ():
+            called = getattr(given, "fget", None) or getattr(given, "__func__", given)
+            made = member == "__init__" and name not in ("PolicyEngine", "Explanation")
+            if made or not member.startswith("_"):
+                said = getattr(called, "__annotations__", {})
+                texts = [text for text in said.values() if isinstance(text, str)]
+                mentioned |= {w for text in texts for w in re.findall(r"\b[A-Z]\w+", text)}
+    kinds = set[str]()
+    for path in ROOT.glob("policyengine/**/*.py"):
+        text = path.read_text(encoding="utf-8")
+        kinds |= set(re.findall(r"^(?:class )?(\w+)(?=[:(]).*", text, re.MULTILINE))
+    assert {"PolicyEngine", "AttributeSource", "Key"} <= mentioned & kinds
+    assert (mentioned & kinds) - OWN - set(policyengine.__all__) == set()
+
+
 def test_the_package_is_typed():
     assert (ROOT / "policyengine" / "py.typed").is_file()
 

@@ -199,7 +199,7 @@ def _show(record: dict[str, Any]) -> None:
     say(
         f"{text_of(record.get('time'))} {'allow' if allowed else 'deny'} {asked_text(record)}: {said}"
     )
-    say(f"  {text_of(record.get('id'))}")
+    say(f"  id {text_of(record.get('id'))}")
 
 
 def _texts(values: Any) -> list[str]:
@@ -285,7 +285,7 @@ def _show_difference(record: dict[str, Any], found: Replayed) -> None:
             say(f"  {name}: {_listed(was)} → {_listed(now)}")
         else:
             say(f"  {name.replace('_', ' ')}: others")
-    say(f"  {text_of(record.get('id'))}")
+    say(f"  id {text_of(record.get('id'))}")
 
 
 def _decided(allowed: Any) -> str:

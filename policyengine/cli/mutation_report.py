@@ -62,7 +62,7 @@ def _show_by_rule(run: MutationRun, *, everything: bool) -> None:
     most = sorted(survived, key=lambda of: (-survived[of], of))
     shown = most if everything else most[:_MOST_RULES]
     say("")
-    say("survived, by rule", "bold")
+    say("not noticed, by rule", "bold")
     for of in shown:
         say(f"{survived[of]:>4} of {survived[of] + noticed[of]:<4} {of}")
     if len(shown) < len(most):

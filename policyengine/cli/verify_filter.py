@@ -172,7 +172,10 @@ def _show(found: Verification, schema: Schema) -> None:
     verdict = ("differ", "bold red") if found.differences else ("agree", "bold green")
     say_parts(
         verdict,
-        (f"  {found.rows:,} rows, asked of by {plural(found.filters, 'filter')}: {outcomes}", None),
+        (
+            f"  {found.rows:,} rows, asked about by {plural(found.filters, 'filter')}: {outcomes}",
+            None,
+        ),
     )
 
 

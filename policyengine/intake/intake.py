@@ -18,7 +18,7 @@ from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
-from policyengine.intake.store import EntityStore, Unknown, problem_of
+from policyengine.intake.store import EntityStore, UnknownEntities, problem_of
 from policyengine.intake.validation import Validator, as_list
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
@@ -121,7 +121,9 @@ class Intake:
             return build_context(self._program.schema, self._limits, action, raw)
         return built
 
-    def store(self, entities: Iterable[EntityLike] | str | bytes, unknown: Unknown) -> EntityStore:
+    def store(
+        self, entities: Iterable[EntityLike] | str | bytes, unknown: UnknownEntities
+    ) -> EntityStore:
         """Build a store; raises `InvalidRequest`."""
         given: Any = plain(entities)
         if isinstance(given, str | bytes):

@@ -27,7 +27,7 @@ class Ref(Struct, frozen=True):
     type: str | None = None
 
 
-Source: TypeAlias = "str | Ref | Callable[[Any], object] | None"
+AttributeSource: TypeAlias = "str | Ref | Callable[[Any], object] | None"
 """What gives an attribute of an entity: an attribute of the object, a `Ref`, a function of the object; None for
 nothing, so that it is never given."""
 
@@ -41,11 +41,11 @@ class Mapped(Struct, frozen=True, eq=False):
 
     type: EntityType
     name: str
-    id: Source
-    parents: Source
-    attributes: Mapping[str, Source]
+    id: AttributeSource
+    parents: AttributeSource
+    attributes: Mapping[str, AttributeSource]
 
-    def read(self, given: object, source: Source) -> object:
+    def read(self, given: object, source: AttributeSource) -> object:
         """Return what *source* gives of an object; `Refused` if that fails."""
         of = source.of if isinstance(source, Ref) else source
         try:
@@ -71,7 +71,7 @@ class Mapped(Struct, frozen=True, eq=False):
             return failed(problem)
 
 
-def is_made(source: Source) -> bool:
+def is_made(source: AttributeSource) -> bool:
     """Whether what a source gives is made for who asks."""
     return callable(source.of if isinstance(source, Ref) else source)
 

@@ -15,9 +15,9 @@ from msgspec import Struct, field
 
 from policyengine.intake.foreign import Refused, failed, plain
 from policyengine.intake.mapped_classes import (
+    AttributeSource,
     Mapped,
     Ref,
-    Source,
     has_fields,
     id_text,
     is_made,
@@ -263,7 +263,9 @@ class ObjectReading:
                     said.properties[name] = failed(problem)
         self._walk(attribute.type, said.properties.get(name), needs)
 
-    def _value(self, type_: Type, raw: object, source: Source, *, fresh: bool = False) -> object:
+    def _value(
+        self, type_: Type, raw: object, source: AttributeSource, *, fresh: bool = False
+    ) -> object:
         """Return a value as a dict would have it; *fresh*: whether a collection was made to be asked."""
         match type_:
             case SetType(element):
@@ -307,7 +309,7 @@ class ObjectReading:
                     given[name] = self._value(attribute.type, given[name], None)
         return given
 
-    def _reference(self, raw: object, source: Source, type_: str) -> object:
+    def _reference(self, raw: object, source: AttributeSource, type_: str) -> object:
         mapped = self._find(type(raw))
         if mapped is not None:
             if len(self._said) <= self._limits.entities and not self._is_fetched:
@@ -371,7 +373,7 @@ class ObjectReading:
                 said.parents = failed(problem)
         return said.parents
 
-    def _as_parents(self, raw: object, source: Source, type_: EntityType) -> object:
+    def _as_parents(self, raw: object, source: AttributeSource, type_: EntityType) -> object:
         items: Any = [] if raw is None else [raw]
         if isinstance(raw, Refused):
             return raw

@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from policyengine.intake.foreign import plain
 from policyengine.intake.mapped_classes import (
     BUILT_IN,
+    AttributeSource,
     Mapped,
     NoClass,
     Ref,
-    Source,
     elements,
     id_text,
     is_a_name,
@@ -75,9 +75,9 @@ class Objects:
         self,
         class_: Any,
         type_: str,
-        id_: Source,
-        parents: Source,
-        attributes: Mapping[str, Source],
+        id_: AttributeSource,
+        parents: AttributeSource,
+        attributes: Mapping[str, AttributeSource],
     ) -> None:
         """Take objects of *class_* for entities of *type_*; raises as `PolicyEngine.register` does."""
         if (
@@ -108,7 +108,7 @@ class Objects:
         self._by_class[class_] = Mapped(found, class_.__qualname__, id_, parents, sources)
         self._derived = WeakKeyDictionary()
 
-    def _check_ref(self, name: str, source: Source, types: tuple[str, ...]) -> None:
+    def _check_ref(self, name: str, source: AttributeSource, types: tuple[str, ...]) -> None:
         if not isinstance(source, Ref):
             return
         if not types:
@@ -204,7 +204,7 @@ class Objects:
             return None
         return row_reader(mapped.type, self._limits, sources, lined=lined)
 
-    def _row_attribute(self, type_: Type, source: Source) -> RowAttribute:
+    def _row_attribute(self, type_: Type, source: AttributeSource) -> RowAttribute:
         from policyengine.compiler.row_reader_codegen import RowAttribute
 
         of = source.of if isinstance(source, Ref) else source

@@ -25,7 +25,7 @@ from policyengine.model.types import Schema
 
 _DEFAULT = Limits()
 
-Unknown: TypeAlias = Literal["refuse", "bare"]
+UnknownEntities: TypeAlias = Literal["refuse", "bare"]
 """What becomes of entities that a store does not know, and that a request names and does not describe:
 the request is refused, or they count as entities of which nothing is known but type and id."""
 
@@ -42,7 +42,7 @@ class EntityStore(Immutable):
         schema: Schema,
         entities: Iterable[Entity | Mapping[str, object]] = (),
         limits: Limits = _DEFAULT,
-        unknown: Unknown = "refuse",
+        unknown: UnknownEntities = "refuse",
     ) -> None:
         """Take in *entities*: built ones, or `{"type", "id", "properties", "parents"}`.
 
@@ -55,7 +55,7 @@ class EntityStore(Immutable):
         """
         self._schema = schema
         self._fitting = schema  # the last that was found to have the same entity types
-        if unknown not in get_args(Unknown):
+        if unknown not in get_args(UnknownEntities):
             raise ValueError(f"unknown is 'refuse' or 'bare', not {unknown!r}")
         self._limits = limits
         self._entities = StoredEntities(_load(schema, entities, limits))
@@ -68,7 +68,7 @@ class EntityStore(Immutable):
         schema: Schema,
         data: bytes | str,
         limits: Limits = _DEFAULT,
-        unknown: Unknown = "refuse",
+        unknown: UnknownEntities = "refuse",
     ) -> EntityStore:
         """Read a JSON array of `{"type", "id", "properties", "parents"}`, of any length."""
         from policyengine.intake.json_text import parse_json  # requests need none, unless in JSON

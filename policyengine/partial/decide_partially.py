@@ -16,7 +16,7 @@ from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
 from policyengine.model.entities import Entity
 from policyengine.model.records import Record
-from policyengine.model.request_messages import meant
+from policyengine.model.request_messages import meant, shown
 from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
 from policyengine.model.values import ABSENT, slot
@@ -156,8 +156,9 @@ def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None
     name = plain(raw.action)
     action = schema.actions.get(name) if isinstance(name, str) else None
     if action is None:
-        help = meant(name, schema.actions) if isinstance(name, str) else ""
-        raise ValueError(f"there is no action {repr_of_any(name)}{help}")
+        if not isinstance(name, str):
+            raise ValueError(f"an action is a name, not {repr_of_any(name)}")
+        raise ValueError(f"there is no action `{shown(name)}`{meant(name, schema.actions)}")
     subject = _type(raw.subject, types[0], "subject", action, action.subjects)
     resource = _type(raw.resource, types[1], "resource", action, action.resources)
     return action.name, subject, resource

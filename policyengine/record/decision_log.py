@@ -26,7 +26,7 @@ from policyengine.record.log_lines import LONGEST_LINE, encoded
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
 
-Mode: TypeAlias = Literal["durable", "fast"]
+LogMode: TypeAlias = Literal["durable", "fast"]
 ToLog: TypeAlias = "Callable[[Decision], dict[str, Any]]"
 
 _SMALLEST: Final = 1_000
@@ -52,7 +52,7 @@ class DecisionLog:
     def __init__(
         self,
         path: str | os.PathLike[str],
-        mode: Mode = "durable",
+        mode: LogMode = "durable",
         *,
         size: int = 64_000_000,
         queue: int = 10_000,

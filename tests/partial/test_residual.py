@@ -210,12 +210,12 @@ class OddDict(dict[str, object]):
 @pytest.mark.parametrize(
     ("parts", "said"),
     [
-        ({"action": "fly"}, "there is no action 'fly'"),
-        ({"action": 3}, "there is no action 3"),
+        ({"action": "fly"}, "there is no action `fly`"),
+        ({"action": 3}, "an action is a name, not 3"),
         ({"action": "read", "unknowns": ["context.pin"]}, "there is no `context.pin`"),
         ({"action": "read", "unknowns": [""]}, "there is no ``"),
         ({"action": "read", "unknowns": ["now"]}, "there is no `now`"),
-        ({"action": Odd()}, "there is no action <Odd"),
+        ({"action": Odd()}, "an action is a name, not <Odd"),
         ({"action": "read", "subject_type": Odd()}, "one of the types User"),
         ({"action": "read", "subject_type": "Doc"}, "one of the types User"),
         ({"action": "read", "resource": {"id": "d", "type": "User"}}, "one of the types Doc"),
