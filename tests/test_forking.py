@@ -230,7 +230,7 @@ LOCKING = {
     "reloading/holder.py": {"Event", "Thread"},  # which a child has anew
     "mutation/processes.py": {"Thread"},  # of a process of its own
     "tables/table_job.py": {"Thread"},  # of a process of its own
-    "sources/sourced_engine.py": {"asyncio"},  # of the loop of who asks
+    "sources/sourced_engine.py": {"Future", "asyncio"},  # of the loop of who asks
     "syntax/parallel.py": {"Thread"},  # that waits for another process
 }
 """Who may use what of `threading`."""
