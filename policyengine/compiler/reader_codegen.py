@@ -50,7 +50,7 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import slot
 from policyengine.runtime.generated import run
-from policyengine.runtime.reader_operations import QUICK, READERS, Sets
+from policyengine.runtime.reader_operations import QUICK, READERS, Moments, Sets
 
 Reader: TypeAlias = Callable[..., Any]
 """Returns the entity or record that a dict says; None, or it fails, if it must be validated in full."""
@@ -206,6 +206,9 @@ if value is not True and value is not False: return None
 """
 _INT: Final = """
 if type(value) is not int or not (0 <= value < small or least < value < bound): return None
+"""
+_DATETIME: Final = """
+value = moments[value] if type(value) is str else moment(value)
 """
 _REFERENCE: Final = """
 if type(value) is not dict or len(value) != 2: return None
@@ -469,6 +472,9 @@ class Writer(Struct, eq=False):
                 bounds = {"small": _SMALL, "least": -_BOUND, "bound": _BOUND}
                 constants = {bound: ast.Constant(number) for bound, number in bounds.items()}
                 return filled(_INT, value=value, **constants)
+            case Primitive("datetime"):
+                moments = self.named("moments", Moments())
+                return filled(_DATETIME, value=value, moments=moments)
             case Primitive(primitive):
                 read = self.named("read", READERS[primitive])
                 return filled("value = read(value)", value=value, read=read)

@@ -28,6 +28,7 @@ from policyengine.model.values import (
 from policyengine.runtime import clock
 
 _MOST_SETS: Final = 1_024
+_MOST_MOMENTS: Final = 1_024
 _LONGEST: Final = 1_024
 """Characters of the names of a set that is kept."""
 _REFERENCE_SIZE: Final = 2
@@ -64,6 +65,19 @@ class Sets(dict[str | frozenset[str], frozenset[Any]]):
             raise ValueError
         if len(self) < _MOST_SETS and len(given) < _LONGEST:
             self[given] = made
+        return made
+
+
+class Moments(dict[str, int]):
+    """Datetimes by their texts: the same subjects and resources come again and again."""
+
+    __slots__ = ()
+
+    def __missing__(self, given: str) -> int:
+        made = parse_datetime(given)
+        if len(self) >= _MOST_MOMENTS:
+            self.clear()
+        self[given] = made
         return made
 
 
@@ -159,8 +173,10 @@ def elements(given: Any, read: Callable[[Any], Any], most: int) -> frozenset[Any
 
 
 def moment(given: Any) -> int:
-    """Read a datetime."""
-    return from_datetime(given) if type(given) is datetime else parse_datetime(_text(given))
+    """Read a datetime that is not written as a text."""
+    if type(given) is not datetime:
+        raise TypeError
+    return from_datetime(given)
 
 
 def number(given: Any) -> int:
@@ -199,11 +215,11 @@ QUICK: Final[Mapping[str, Any]] = {
     "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
     "joined": joined, "SETS": _SETS, "as_set": as_set,
-    "references": references, "elements": elements, "rest_of": rest_of, "clock": clock.now,
+    "references": references, "elements": elements, "rest_of": rest_of, "moment": moment, "clock": clock.now,
 }  # fmt: skip
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {
-    "datetime": moment, "decimal": number, "duration": span, "months": calendar_months,
+    "decimal": number, "duration": span, "months": calendar_months,
     "ip": address, "path": path,
 }  # fmt: skip
-"""What reads each primitive type that is written as a string."""
+"""What reads each primitive type that is written as a string, but for datetimes."""

@@ -19,6 +19,8 @@ from policyengine.compiler.reader_codegen import context_reader, entity_reader
 from policyengine.intake.decode import Reader
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import Problems
+from policyengine.model.values import parse_datetime
+from policyengine.runtime.reader_operations import Moments
 from tests.intake.test_any_request import FULL, PYTHON, SCALARS
 from tests.model.world import SCHEMA
 
@@ -181,6 +183,18 @@ def test_parts_may_be_built_and_others_not(engine: PolicyEngine, monkeypatch: py
         assert decision.allowed
     assert not free.decide(action, plain, context).allowed
     assert not free.decide_many([(action, plain, context)])[0].allowed
+
+
+def test_of_the_moments_that_were_read_few_are_kept():
+    moments = Moments()
+    for minute in range(3_000):
+        text = f"2026-09-{1 + minute // 1440:02}T{minute // 60 % 24:02}:{minute % 60:02}:00Z"
+        assert moments[text] == moments[text] == parse_datetime(text)
+        assert len(moments) <= 1_024
+    for none in ("soon", "2026-09-01T10:00", ""):
+        with pytest.raises(ValueError, match=r"datetime|offset"):
+            moments[none]
+        assert none not in moments
 
 
 TIMED = (
