@@ -91,19 +91,6 @@ def as_set(given: Any) -> frozenset[Any]:
     return made
 
 
-def strings(given: Any, most: int, longest: int) -> frozenset[str]:
-    """Read a set of strings."""
-    made = as_set(given)
-    if len(made) > most:
-        raise ValueError
-    for string in made:
-        if type(string) is not str or len(string) > longest:
-            raise TypeError
-        if not string.isascii():
-            string.encode()
-    return made
-
-
 def references(given: Any, type_: str, most: int, longest: int) -> frozenset[str]:
     """Read a set of references to entities of that type, as the set of their ids."""
     if type(given) is not list or len(given) > most:

@@ -13,7 +13,7 @@ from unittest import mock
 
 from policyengine import EntityStore, InvalidRequest, Page, PolicyEngine
 from policyengine.intake.fast_path import type_of
-from policyengine.intake.store import Unknown
+from policyengine.intake.store import UnknownEntities
 from policyengine.model.limits import Limits
 from tests.strategies import store_changes
 from tests.strategies.laws import Case
@@ -72,7 +72,7 @@ def make_store(
 
 
 def _at_once(
-    engine: PolicyEngine, made: Sequence[Json], _: Random, unknown: Unknown
+    engine: PolicyEngine, made: Sequence[Json], _: Random, unknown: UnknownEntities
 ) -> EntityStore:
     return engine.store(made, unknown)
 
