@@ -22,6 +22,7 @@ from policyengine.compiler import ir
 from policyengine.compiler.dependencies import Dependencies
 from policyengine.compiler.dispatch import dispatched
 from policyengine.compiler.emitter import PARTS, Emitter, Module
+from policyengine.compiler.facts import Facts
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.python_nodes import (
@@ -151,27 +152,31 @@ class DecisionWriter(Struct, eq=False):
     def _body(self, emitter: Emitter) -> list[ast.stmt]:
         """Return the statements; what denies comes in the order of what it takes."""
         body: list[ast.stmt] = []
-        denying = self._denying()
+        denying, facts = self._denying(), Facts()
         for step in denying:
-            if isinstance(step, Rule):
-                test, cause = _satisfied(step, emitter), "forbidden"
-            else:
-                permits = [r for c in self._permits[step] for r in c.rules]
-                test, cause = negated(self._any(permits, emitter)), "not_permitted"
+            is_gate = not isinstance(step, Rule)
+            asked = self._opens(step) if isinstance(step, str) else ir.And(tuple(step.conditions))
+            left = facts.left_of(asked)
+            test = _emitted(left, emitter)
+            facts.assume(left, holds=is_gate)
+            denied = self._answer(False, name("not_permitted" if is_gate else "forbidden"))
+            test = negated(test) if is_gate else test
             if _is(test, True):
-                return [*body, self._answer(False, name(cause))]
+                return [*body, denied]
             if not _is(test, False):
-                body.append(ast.If(test, [self._answer(False, name(cause))], []))
-        if self.giving:
-            body.append(assign(GIVEN, ast.Constant(0)))
+                body.append(ast.If(test, [denied], []))
+        sure, collected = 0, list[ast.stmt]()
         for gate in sorted(set(self.gates.names).difference(denying), key=self._gate_work):
-            body += self._collect(gate, emitter)
             bits = sum(self._bits[c.first.id] for c in self._permits[gate])
-            if all(r.conditions for c in self._permits[gate] for r in c.rules):
+            certain, steps = self._collect(gate, emitter, facts)
+            sure, collected = sure | certain, [*collected, *steps]
+            if not certain & bits:
                 opened = ast.BinOp(name(GIVEN), ast.BitAnd(), ast.Constant(bits))
-                body.append(
+                collected.append(
                     ast.If(negated(opened), [self._answer(False, name("not_permitted"))], [])
                 )
+        if self.giving:
+            body += [assign(GIVEN, ast.Constant(sure)), *collected]
         owing = sum(
             self._bits[rule.id]
             for rule in self.giving
@@ -238,9 +243,9 @@ class DecisionWriter(Struct, eq=False):
     def _gate_work(self, gate: str) -> int:
         return sum(_work(rule) for c in self._permits[gate] for rule in c.rules)
 
-    def _collect(self, gate: str, emitter: Emitter) -> list[ast.stmt]:
-        """Add the bits of the satisfied rules of *gate* to `given`."""
-        body: list[ast.stmt] = []
+    def _collect(self, gate: str, emitter: Emitter, facts: Facts) -> tuple[int, list[ast.stmt]]:
+        """Return the bits of the rules of *gate* that are surely satisfied, and what adds those of others to `given`."""
+        sure, body = 0, list[ast.stmt]()
 
         def add(test: ast.expr, bits: ast.expr) -> None:
             given = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), bits)
@@ -251,14 +256,36 @@ class DecisionWriter(Struct, eq=False):
             *guards, bits = emitter.in_order(rule.conditions)
             add(conjunction(guards), bits)
         for group in self._permits[gate] + self._exposes[gate]:
-            add(self._any(group.rules, emitter), ast.Constant(self._bits[group.first.id]))
-        return body
+            bit = self._bits[group.first.id]
+            left = facts.left_of(_some(group.rules))
+            if left == TRUE:
+                sure |= bit
+            else:
+                add(_emitted(left, emitter), ast.Constant(bit))
+        return sure, body
 
-    def _any(self, permits: Sequence[Rule], emitter: Emitter) -> ast.expr:
-        tests = [_satisfied(permit, emitter) for permit in permits[:1]]
-        with emitter.uncertain():
-            tests += [_satisfied(permit, emitter) for permit in permits[1:]]
-        return disjunction(tests)
+    def _opens(self, gate: str) -> ir.Expr:
+        """Return what must hold for *gate* to open."""
+        return _some([rule for group in self._permits[gate] for rule in group.rules])
+
+
+def _some(rules: Iterable[Rule]) -> ir.Expr:
+    """Return the expression that one of *rules* is satisfied."""
+    return ir.Or(tuple(ir.conjunction(tuple(rule.conditions)) for rule in rules))
+
+
+def _emitted(node: ir.Expr, emitter: Emitter) -> ast.expr:
+    """Emit rules together as if one by one: what is nested deeply becomes a function of its own (`Emitter`)."""
+    match node:
+        case ir.And(operands):
+            return conjunction(emitter.in_order(operands))
+        case ir.Or(operands):
+            tests = [_emitted(operand, emitter) for operand in operands[:1]]
+            with emitter.uncertain():
+                tests += [_emitted(operand, emitter) for operand in operands[1:]]
+            return disjunction(tests)
+        case _:
+            return emitter.emit(node)
 
 
 def _all_conditions(rule: Rule) -> tuple[ir.Expr, ...]:
@@ -311,11 +338,6 @@ def _is_meant(part: str, waived: WaivedEntity) -> ir.Expr:
     if waived.within:
         return ir.Operation("lies_in", (ir.Line(root), ir.Data(waived.type), id_))
     return ir.Binary("==", ir.Id(root), id_)
-
-
-def _satisfied(rule: Rule, emitter: Emitter) -> ast.expr:
-    """Return the test whether all conditions of *rule* hold."""
-    return conjunction(emitter.in_order(rule.conditions))
 
 
 def _alike(rules: Iterable[Rule]) -> list[list[Rule]]:
