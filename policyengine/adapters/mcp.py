@@ -6,7 +6,7 @@ the end, or if nobody asked (`mcp_last_check.py`). Lists show what is not refuse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Unpack
 
@@ -31,10 +31,10 @@ from policyengine.adapters.mcp_arguments import (
     GET,
     READ,
     asked_beside,
+    context_of,
     error_of,
     given_by,
     naming_arguments,
-    seen_of,
 )  # fmt: skip
 from policyengine.adapters.mcp_last_check import LastCheck, decided
 
@@ -157,30 +157,30 @@ class Guard(EnforcementPoint, Middleware):
     def seen(self, action: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Return the context that arguments are: those that the action declares."""
         declared = self._engine.schema.actions.get(action)
-        if declared is None:
-            raise self.undeclared(f"the action `{action[:200]}`")
-        return dict(seen_of(given, declared.context))
+        seen = None if declared is None else context_of(action, given, declared.context)
+        if seen is None:
+            what = "a URI that hides its path" if declared else f"the action `{action[:200]}`"
+            raise self.undeclared(what)
+        return seen
 
     async def on_list_tools(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the tools that are not refused whatever the arguments."""
-        found = await call_next(context)
-        return await self._listed(context, found, lambda one: (action_of(one.name), None))
+        return await self._listed(context, call_next, lambda one: (action_of(one.name), None))
 
     async def on_list_resources(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the resources that may be read."""
-        found = await call_next(context)
-        return await self._listed(context, found, lambda one: (READ, {"uri": str(one.uri)}))
+        return await self._listed(context, call_next, lambda one: (READ, {"uri": str(one.uri)}))
 
     async def on_list_resource_templates(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the templates if some resource may be read."""
-        return await self._listed(context, await call_next(context), lambda _: (READ, None))
+        return await self._listed(context, call_next, lambda _: (READ, None))
 
     async def on_list_prompts(self, context: Any, call_next: Any) -> Sequence[Any]:
         """List the prompts that may be got."""
-        found = await call_next(context)
-        return await self._listed(context, found, lambda one: (GET, {"name": one.name}))
+        return await self._listed(context, call_next, lambda one: (GET, {"name": one.name}))
 
-    async def _listed(self, context: Any, items: Iterable[Any], request_of: Any) -> list[Any]:
+    async def _listed(self, context: Any, call_next: Any, request_of: Any) -> list[Any]:
+        items = await call_next(context)
         try:
             subject, resource = await self._parts(context.fastmcp_context, may_be_bound=False)
         except Refusal as refusal:
@@ -192,8 +192,8 @@ class Guard(EnforcementPoint, Middleware):
         is_known = subject is not None and resource is not None  # else it would be left open
         if not is_known or action not in engine.schema.actions:
             return False
-        known = None if given is None else self.seen(action, given)
-        with suppress(InvalidRequest):
+        with suppress(InvalidRequest, Refusal):
+            known = None if given is None else self.seen(action, given)
             asked = {"subject": subject, "resource": resource, "context": known}
             return not engine.partial(action=action, **asked).never
         return False

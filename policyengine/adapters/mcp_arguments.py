@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Awaitable, Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
@@ -26,6 +28,10 @@ FREE: Final = frozenset({
 """Methods that are answered without a question, or have one of their own, and notifications about the session."""
 
 _FORBIDDEN: Final = -32001
+_KEPT: Final = re.compile("(%(?:25|3F|23|26|3D))", re.IGNORECASE)
+_HIDDEN: Final = re.compile("%(?:2F|5C)", re.IGNORECASE)
+_SEPARATORS: Final = re.compile(r"[/\\]")
+_DOTS: Final = {".", ".."}
 _OF_ENTITIES: Final = {"PE508", "PE509", "PE510", "PE529", "PE590"}
 
 
@@ -55,6 +61,24 @@ def taken_by(
     }
     given = {**defaults, **arguments}
     return given, {name: one for name, one in given.items() if name in properties}
+
+
+def context_of(action: str, given: Mapping[str, Any], type_: RecordType) -> dict[str, Any] | None:
+    """Return the context that arguments are, with a URI in its one spelling; None if that hides what separates its parts."""
+    uri = given.get("uri") if action == READ else None
+    if isinstance(uri, str):
+        path, mark, query = uri.partition("#")[0].partition("?")
+        said = _decoded(path)
+        if _HIDDEN.search(path) or not _DOTS.isdisjoint(_SEPARATORS.split(said)):
+            return None
+        given = {**given, "uri": said + mark + _decoded(query.replace("+", " "))}
+    return dict(seen_of(given, type_))
+
+
+def _decoded(text: str) -> str:
+    """Return a part of a URI with each character as itself that may stand for itself: templates decode it as well."""
+    parts = _KEPT.split(text)
+    return "".join(one.upper() if n % 2 else unquote(one) for n, one in enumerate(parts))
 
 
 def version_of(meta: Any) -> VersionSpec | None:

@@ -63,8 +63,10 @@ class LastCheck(Transform):
         return self._asking(resource, ["_read"], lambda *_: (READ, {"uri": uri}))
 
     async def get_resource_template(self, uri: str, call_next: Any, *, version: Any = None) -> Any:
-        """Return the template, of which each reading is checked."""
+        """Return the template, of which each reading is checked; none for a query that it does not take."""
         template = await call_next(uri, version=version)
+        if "?" in uri and "?" not in getattr(template, "uri_template", ""):
+            return None
         return self._asking(template, ["_read"], lambda asked, *_: (READ, {"uri": asked}))
 
     async def get_prompt(self, name: str, call_next: Any, *, version: Any = None) -> Any:

@@ -15,6 +15,7 @@ from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.tools import Tool
 from mcp import MCPError
 
+from policyengine import PolicyEngine
 from policyengine.adapters.mcp import Guard
 from policyengine.adapters.refusal import UNDECIDED
 from tests.adapters.test_mcp_bypasses import (
@@ -221,3 +222,65 @@ def test_what_fails_while_it_is_found_out_is_not_told(part: str, caplog: pytest.
             asked(made, ask)
         assert (refusal.value.error.message, refusal.value.error.data["status"]) == (unknown, 500)
     assert "hunter2" in caplog.text
+
+
+# ---- one spelling of a URI -----------------------------------------------------------------
+
+FILES = """
+package files
+entity Caller
+entity Server
+action read_resource by Caller on Server with { uri: string }
+permit all_of_it: read_resource
+forbid secret: read_resource when context.uri startswith "file:///secret/" because "it is secret"
+forbid one: read_resource when context.uri == "file:///pub/one" because "it is secret"
+"""
+
+
+async def _read(made: FastMCP, uri: str) -> str:
+    try:
+        return (await made.read_resource(uri)).contents[0].content
+    except Exception as refused:  # noqa: BLE001 - whatever it is
+        return str(refused)
+
+
+@pytest.mark.parametrize(
+    ("uri", "said"),
+    [
+        ("file:///pub/a", "pub/a"),
+        ("file:///my%20doc", "my doc"),
+        ("file:///a%2Cb%3F", "a,b?"),
+        ("file:///%E2%82%AC", "\u20ac"),
+        ("file:///secret/a", "it is secret"),
+        ("file:///%73ecret/a", "it is secret"),
+        ("file:///secret/a#x", "it is secret"),
+        ("file:///secret%2Fa", "nothing is permitted here"),
+        ("file:///pub/..%2Fsecret", "nothing is permitted here"),
+        ("file:///pub/%2e%2e%5csecret", "nothing is permitted here"),
+        ("file:///pub/../secret/a", "nothing is permitted here"),
+        ("file:///pub/one", "it is secret"),
+        ("file:///pub/one#x", "it is secret"),
+        ("file:///pub/one?x=1", "Unknown resource"),
+        ("file:///pub/one?", "Unknown resource"),
+    ],
+)
+def test_what_a_template_reads_is_what_rules_see(uri: str, said: str):
+    """Templates decode what a URI encodes, so that a rule which reads it as it was sent would miss it."""
+    made = FastMCP("files")
+    made.resource("file:///{path*}", name="files")(lambda path: path)
+    guard = Guard(PolicyEngine.from_text(FILES), subject=lambda _: {"type": "Caller", "id": "ann"})
+    guard.install(made)
+
+    assert said in asyncio.run(_read(made, uri))
+
+
+def test_what_a_template_reads_of_a_query_is_what_rules_see():
+    made = FastMCP("files")
+    made.resource("find://{kind}{?q}", name="find")(lambda kind, q="": f"{kind} {q}")
+    text = FILES.replace('startswith "file:///secret/"', 'contains "q=a secret"')
+    guard = Guard(PolicyEngine.from_text(text), subject=lambda _: {"type": "Caller", "id": "ann"})
+    guard.install(made)
+
+    assert asyncio.run(_read(made, "find://all?q=a/b%26c")) == "all a/b&c"
+    for query in ("a+secret", "a%20secret", "%61%20s%65cret"):
+        assert "it is secret" in asyncio.run(_read(made, f"find://all?q={query}"))
