@@ -14,8 +14,15 @@ from policyengine.cli.main import run
 from policyengine.type_stubs import type_stubs
 from tests.strategies import laws, seeds
 
-KEPT = Path(__file__).parents[1] / ".mypy_cache" / "type_stubs"
-"""Of a first run, which takes seconds."""
+KEPT = Path(__file__).parents[1] / ".mypy_cache" / "tests"
+"""Of a first run, which takes seconds; for all tests that run mypy with these options."""
+
+OPTIONS = [
+    "--strict",
+    "--warn-unreachable",
+    "--enable-error-code=truthy-bool",
+    f"--cache-dir={KEPT}",
+]
 
 POLICY = """
 package shop
@@ -67,7 +74,7 @@ def test_a_type_checker_sees_what_the_policy_says(tmp_path: Path):
     code = RIGHT + "".join(f"{line}\n" for line in WRONG)
     (tmp_path / "service.py").write_text(code, encoding="utf-8")
     (tmp_path / "mypy.ini").write_text(f"[mypy]\nmypy_path = {tmp_path}\n", encoding="utf-8")
-    options = ["--strict", f"--config-file={tmp_path / 'mypy.ini'}", f"--cache-dir={KEPT}"]
+    options = [*OPTIONS, f"--config-file={tmp_path / 'mypy.ini'}"]
     shown, mistakes, _ = api.run(
         [*options, str(tmp_path / "policy_types.py"), str(tmp_path / "service.py")]
     )

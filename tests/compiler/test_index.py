@@ -16,6 +16,7 @@ from policyengine.runtime import compiled_target
 from policyengine.runtime.operations import step
 from tests.compiler.world import TARGET, TEAM, TOP, VOCABULARY, decided, request, rules, user, world
 from tests.strategies import laws, seeds
+from tests.whole import some
 
 
 def many(rule: str, count: int = 40) -> str:
@@ -69,7 +70,7 @@ SHAPES = {  # with what is in the code, and how many tests
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", some([*SHAPES], 2))
 def test_rules_of_one_shape_become_one_question(shape: str):
     rule, part, ifs = SHAPES[shape]
     made = decided(many(rule))
@@ -257,10 +258,13 @@ def near(rng: Random, number: int) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("key", "beside"),
-    [
-        *((key, "networks") for key in list(KEYS)[1:]),
-        *(("an equality", beside) for beside in BESIDE),
-    ],
+    some(
+        [
+            *((key, "networks") for key in list(KEYS)[1:]),
+            *(("an equality", beside) for beside in BESIDE),
+        ],
+        3,
+    ),
 )
 def test_a_key_finds_the_rules_whatever_else_they_ask(key: str, beside: str):
     rule = f"{KEYS[key]} and {BESIDE[beside]} and {BESIDE['like in the middle']}"

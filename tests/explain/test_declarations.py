@@ -13,6 +13,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.lint.configuration import Configuration
 from policyengine.lint.linter import lint
 from policyengine.pipeline import check_sources
+from tests.whole import some
 
 POLICIES = Path(__file__).parents[2] / "policies"
 
@@ -26,7 +27,9 @@ CHOSEN = {
 shipped = cache(PolicyEngine.load)
 
 
-@pytest.mark.parametrize("file", sorted(POLICIES.glob("*/requests/*.json")), ids=lambda f: f.stem)
+@pytest.mark.parametrize(
+    "file", some(sorted(POLICIES.glob("*/requests/*.json")), 3), ids=lambda f: f.stem
+)
 def test_explanations_of_the_shipped_sets_tell_nobody_to_declare_something_else(file: Path):
     engine = shipped(file.parents[1])
     given = json.loads(file.read_text())
