@@ -87,6 +87,7 @@ def request_reader(
     *,
     apart: bool,
     follows: bool,
+    timed: bool,
 ) -> Callable[..., Any]:
     """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
 
@@ -94,7 +95,8 @@ def request_reader(
     its last parameter, makes of subject, resource, context, time and the entities that are known by
     key, which *gather* puts together, and *together* of parts that were built. *apart*: whether subject
     and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
-    follow to other entities; if not, the known ones may be left out.
+    follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
+    part; if not, 0 is returned for now.
     """
     action, *types = target
     context = schema.actions[action].context
@@ -132,7 +134,8 @@ def request_reader(
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
-    body += filled("return finish(subject, resource, context, now or clock(), known)")
+    moment = "now or clock()" if timed else "now"
+    body += filled(f"return finish(subject, resource, context, {moment}, known)")
     return writer.finish(body, (*PARTS, "context", "now", "others", "store", "finish"))
 
 

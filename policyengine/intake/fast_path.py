@@ -25,6 +25,7 @@ from policyengine.model.records import Record
 from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetKey
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
+from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
@@ -92,7 +93,7 @@ class FastPaths:
         fields = None
         if raw.fields is not None:
             fields = self._fields(raw.fields, (raw.action, subject.type, resource.type))
-        moment = now if given is None else given
+        moment = (now or clock.now()) if given is None else given
         return Request(subject, raw.action, resource, context, moment, fields, known)
 
     def _fields(self, raw: Any, target: TargetKey) -> tuple[str, ...]:

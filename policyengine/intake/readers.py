@@ -61,8 +61,8 @@ class Readers:
     def _reads(self, target: TargetKey) -> tuple[object, ...]:
         """Return all that a reader depends on, beside the types of entities and limits."""
         program = self._program
-        context = program.schema.actions[target[0]].context
-        return context, program.needs(target), program.compiled(target).follows
+        context, compiled = program.schema.actions[target[0]].context, program.compiled(target)
+        return context, program.needs(target), compiled.follows, compiled.timed
 
     def _size(self, target: TargetKey) -> int:
         """Return how many attributes there are to read in a request for *target*."""
@@ -82,10 +82,11 @@ class Readers:
         apart = subject not in _around(schema, resource) and resource not in _around(
             schema, subject
         )
+        compiled = self._program.compiled(target)
         return request_reader(
             schema, target, self._program.needs(target), self._limits, readers,
             self._gathering.gather, self._gathering.together,
-            apart=apart, follows=self._program.compiled(target).follows,
+            apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
 
     # ---- building -----------------------------------------------------------------------
