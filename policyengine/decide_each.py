@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from policyengine.intake.fast_path import time_but_zero
+from policyengine.intake.fast_path import time_of_caller
 from policyengine.intake.foreign import first_of
 from policyengine.intake.raw import RawRequest, asked_request, raw_request
 from policyengine.model.asked_request import Request
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import EntityLike
 from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 
 if TYPE_CHECKING:
@@ -30,12 +32,14 @@ class Common:
         if isinstance(entities, Iterator):
             entities = first_of(entities)  # which are read for each request
         self.fields, self.entities = fields, entities
-        self.now = self.moment = clock.now() if now is None else now
-        if now is not None:
-            try:
-                self.moment = time_but_zero(now)
-            except Exception:  # noqa: BLE001 - the intake reports what is wrong, of each request
-                self.moment = None
+        self.now = now
+        self.moment: int | None = None
+        if now is None:
+            self.moment = clock.now()
+            self.now = to_datetime(self.moment)
+        else:
+            with suppress(Exception):  # the intake reports what is wrong, of each request
+                self.moment = time_of_caller(now)
 
     @property
     def is_plain(self) -> bool:

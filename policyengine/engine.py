@@ -76,10 +76,10 @@ class PolicyEngine(Decider, Immutable):
     @cached_property
     def _intake(self) -> Intake:
         """The intake of requests that no fast path takes; loaded with the first of them."""
-        from policyengine.intake.fast_path import time_but_zero
+        from policyengine.intake.fast_path import time_of_caller
         from policyengine.intake.intake import Intake
 
-        self._time_of = time_but_zero
+        self._time_of = time_of_caller
         parts, readers = (self._program, self._limits, self._store), self._prepared.readers
         if self._on_decision is None:
             return Intake(*parts, self._fast, readers)

@@ -14,6 +14,7 @@ from policyengine import (
     Limits,
     PolicyEngine,
     PolicyHolder,
+    Request,
     SourcedEngine,
     StaleSubject,
 )
@@ -197,3 +198,47 @@ def test_a_refused_request_of_many_has_the_moment_as_others_have_it():
     batch = {"subject": ANN, "resource": PLAN, "evaluations": [{"action": {"name": "reed"}}]}
     (found,) = ENGINE.evaluations(batch).decisions
     assert type(found.request.now) is datetime
+
+
+def test_a_moment_is_no_number():
+    """A number of seconds, as `time.time()` is, would be taken for one of microseconds: a moment in 1970."""
+    engine = PolicyEngine.from_text("""
+        package moments
+        entity User
+        entity Document { reviewed_at: datetime }
+        action read by User on Document
+        permit fresh: read when now - resource.reviewed_at < 365d
+    """)
+    seconds = 1_800_000_000
+    user = engine.entity("User", "u")
+    document = engine.entity("Document", "d", reviewed_at="2020-01-01")
+    request = (user, "read", document, None)
+    bound = engine.bind(user)
+    store = engine.store([user, document])
+    sourced = SourcedEngine(
+        engine, SimpleNamespace(fetch=lambda keys: [store[key] for key in keys])
+    )
+    asked = [
+        lambda: engine.decide(*request, now=seconds),
+        lambda: engine.decide(Request(*request, now=seconds)),
+        lambda: engine.explain(*request, now=seconds),
+        lambda: bound.decide("read", document, now=seconds),
+        lambda: DecisionCache(engine).decide(*request, now=seconds),
+        lambda: sourced.decide(*request, now=seconds),
+        lambda: engine.partial(action="read", subject=user, now=seconds),
+        lambda: engine.actions(user, document, now=seconds),
+        lambda: engine.resources(user, "read", "Document", entities=store, now=seconds),
+        lambda: engine.timeline(*request, since=seconds),
+    ]
+    for _ in range(2):
+        for ask in asked:
+            with pytest.raises(InvalidRequest, match=r"now: expected a datetime .* got the int"):
+                ask()
+    holder = PolicyHolder(FILE, shadow=FILE)
+    for many in (engine.decide_many, holder.decide_many, sourced.decide_many):
+        for decision in many([request, Request(*request)], now=seconds):
+            assert "now" in [problem.path for problem in decision.problems]
+    for decision in bound.decide_many([("read", document, None)], now=seconds):
+        assert [problem.path for problem in decision.problems] == ["now"]
+    assert [one.allowed for one in engine.decide_many([request], now="2020-06-01")] == [True]
+    assert [one.allowed for one in engine.decide_many([request])] == [False]

@@ -7,8 +7,10 @@ from typing import Any
 
 from msgspec import Struct
 
+from policyengine.intake.foreign import Refused
 from policyengine.intake.store import EntityStore
 from policyengine.model.asked_request import Request
+from policyengine.model.request_messages import got
 from policyengine.model.values import to_datetime
 
 
@@ -42,6 +44,14 @@ def asked_request(raw: RawRequest) -> Request:
     return Request(*parts)
 
 
+def of_caller(now: Any) -> Any:
+    """Return a time, or the mark of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
+    if not isinstance(now, int) or isinstance(now, bool):
+        return now
+    expected = 'expected a datetime (a string like "2026-09-01T10:00:00Z")'
+    return Refused("PE505", f"{expected}, got {got(int(now), private=False)}")
+
+
 def raw_request(
     subject: Any,
     action: Any,
@@ -51,7 +61,20 @@ def raw_request(
     fields: Any = None,
     entities: Any = None,
 ) -> RawRequest:
-    """Return the request of these parts; a store may be given as *entities*."""
+    """Return the request of these parts, as a caller gives them; a store may be given as *entities*."""
+    return parts_as_read(subject, action, resource, context, of_caller(now), fields, entities)
+
+
+def parts_as_read(
+    subject: Any,
+    action: Any,
+    resource: Any,
+    context: Any = None,
+    now: Any = None,
+    fields: Any = None,
+    entities: Any = None,
+) -> RawRequest:
+    """Return the request of these parts, of which *now* may be microseconds."""
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)

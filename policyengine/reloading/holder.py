@@ -361,8 +361,7 @@ def _asked_twice(asked: Request, most: int) -> Request:
     subject, action, resource, context, now, fields, entities = asked.parts
     if isinstance(entities, Iterator):  # which is read but once, and may never end
         entities = [*islice(entities, most + 1)]
-    moment = clock.now() if now is None else now
-    moment = to_datetime(moment) if type(moment) is int else moment
+    moment = to_datetime(clock.now()) if now is None else now
     return Request(subject, action, resource, context, moment, fields, entities)
 
 
