@@ -68,7 +68,7 @@ class Guard(EnforcementPoint):
 
             @functools.wraps(view)
             def guarded(*args: Any, **given: Any) -> Any:
-                placed = signature.bind_partial(*args).arguments
+                placed = signature.bind_partial(*args).arguments if args else {}
                 if takes_all and "self" not in taken:
                     placed.pop("self", None)
                 named = {**defaults, **placed, **given}  # also what the view takes by `**`
@@ -146,7 +146,8 @@ def _taken(resource: Any) -> tuple[frozenset[str], bool]:
 
 def _check_given(taken: Collection[str], given: Collection[str]) -> None:
     """Raise `TypeError` if one is not *given*: by a default of its own a resource would be another one than that of the view."""
-    for name in sorted(set(taken) - set(given)):
+    if lacking := [name for name in taken if name not in given]:
+        name = min(lacking)
         raise TypeError(f"the resource takes `{name}`, which the view does not")
 
 

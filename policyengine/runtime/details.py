@@ -22,8 +22,8 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
-from policyengine.runtime.compiled_rule import FAILED, Function, Rule, Verdict
-from policyengine.runtime.directory import Directory, Rules, missed
+from policyengine.runtime.compiled_rule import FAILED, Function, Key, Rule, Verdict
+from policyengine.runtime.directory import Directory, Rules, missed, values_of
 from policyengine.runtime.judged_request import JudgedRequest
 from policyengine.runtime.prepared_texts import Words, rendered
 
@@ -44,6 +44,7 @@ class Explainer(Struct, eq=False, dict=True):
     gates: TargetGates
     judge: Function | None
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
+    _some: dict[tuple[tuple[int, ...], int], _Some] = field(default_factory=dict)
     _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
 
     def details(self, request: Request) -> Details:
@@ -53,7 +54,7 @@ class Explainer(Struct, eq=False, dict=True):
     def case(self, request: Request, *, owed: bool = True) -> JudgedRequest:
         """Return the request as it is judged; what is *owed* for it alone may be left out."""
         if self.judge is None:
-            return self._judged(request)
+            return self._of_some(request) or self._judged(request)
         try:
             bits = self.judge(
                 request.subject, request.resource, request.context, request.now, request.entities
@@ -77,6 +78,37 @@ class Explainer(Struct, eq=False, dict=True):
         if case.shared or (not owed and _can_owe(case.owing_own, request)):
             return case
         return self._of_bits(bits, request)
+
+    def _of_some(self, request: Request) -> JudgedRequest | None:
+        """Return the case of the rules that may play a part, of many; None if it cannot be kept for others."""
+        if request.fields is not None:
+            return None
+        roots = request.roots
+        try:
+            begun = bisect_right(self.bounds, request.now)
+            numbers = self.directory.concerned(roots)
+            found = self._some.get((numbers, begun))
+            if found is None:
+                found = _Some.of(self.rules.at(numbers), request.now)
+                if len(self._some) < _MOST_CASES:
+                    self._some[numbers, begun] = found
+            if not found.plain:
+                return None
+            subject, resource, context, now, entities = roots
+            holds = [f(subject, resource, context, now, entities) is None for f in found.fails]
+            values = values_of(found.keys, roots)
+            has = [value in c for value, c in zip(values, found.constants, strict=True)]
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return None
+        key = (found, *holds, *has)
+        case = self._cases.get(key)
+        if case is None:
+            case = self._judged(request)
+            if not case.failed:
+                case = replace(case, shared=True)
+                if len(self._cases) < _MOST_CASES > len(self._some):
+                    self._cases[key] = case
+        return case
 
     def _judged(self, request: Request) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
@@ -205,6 +237,29 @@ class Explainer(Struct, eq=False, dict=True):
     def waivable(self) -> tuple[Rule, ...]:
         """The rules that some waiver is for."""
         return tuple(self.rules.at(self.rules.outline.waivable))
+
+
+class _Some(Struct, frozen=True, eq=False):
+    """What tells requests apart that some rules, of many, concern: what *fails* and what *keys* hold.
+
+    *plain*: whether nothing else does, as waivers and obligations of a request's own would.
+    """
+
+    fails: tuple[Function, ...]
+    keys: tuple[Key, ...]
+    constants: tuple[frozenset[object], ...]
+    plain: bool
+
+    @classmethod
+    def of(cls, rules: Iterable[Rule], now: int) -> _Some:
+        in_force = [rule for rule in rules if rule.in_force(now)]
+        keys = {(key.path, key.constants): key for rule in in_force for key in rule.keys}
+        return cls(
+            tuple([rule.fails for rule in in_force if rule.fails is not None]),
+            tuple(keys.values()),
+            tuple([key.constants for key in keys.values()]),
+            not any(rule.waivers or rule.duties for rule in in_force),
+        )
 
 
 def _can_owe(rules: Iterable[Rule], request: Request) -> bool:

@@ -7,9 +7,10 @@ request it is known, without asking them, that they are not satisfied.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import product
+from itertools import chain, product
 from math import prod
-from typing import Final, TypeAlias
+from operator import itemgetter
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
@@ -20,6 +21,9 @@ from policyengine.runtime.compiled_rule import Key, Rule
 
 Places: TypeAlias = dict[tuple[str, ...], dict[tuple[object, ...], list[int]]]
 """The numbers of rules by the paths at which they ask for values, and by those values."""
+
+_NumbersByValues: TypeAlias = Mapping[tuple[object, ...], list[int]]
+_Picked: TypeAlias = Callable[[list[object]], tuple[object, ...]]
 
 _MOST_PLACES: Final = 64
 """Places under which one rule is filed."""
@@ -156,6 +160,24 @@ class Directory(Struct, eq=False, dict=True):
             numbers += places.get(tuple([values[path] for path in paths]), ())
         return sorted(numbers)
 
+    def concerned(self, roots: tuple[Any, ...]) -> tuple[int, ...]:
+        """Return the same numbers for a request with these *roots*, of which no more is read than that takes."""
+        keys, filed = self._filed
+        values = values_of(keys, roots)
+        numbers = [*self.rules.outline.always]
+        for picked, places in filed:
+            numbers += places.get(picked(values), ())
+        numbers.sort()
+        return tuple(numbers)
+
+    @cached_property
+    def _filed(self) -> tuple[Sequence[Key], Sequence[tuple[_Picked, _NumbersByValues]]]:
+        """The keys by which rules are filed; what picks the values of some, and the numbers of the rules."""
+        filed = self.rules.outline.filed
+        places = {path: number for number, path in enumerate(dict.fromkeys(chain(*filed)))}
+        keys = [self.paths[path] for path in places]
+        return keys, [(_picking([places[path] for path in paths]), filed[paths]) for paths in filed]
+
     @cached_property
     def _permits(self) -> Mapping[str, tuple[RuleHead, ...]]:
         """The heads of the permits of each gate."""
@@ -190,6 +212,21 @@ class Directory(Struct, eq=False, dict=True):
             ]
             for gate, found in self.rules.outline.contested.items()
         }
+
+
+def values_of(keys: Iterable[Key], roots: tuple[Any, ...]) -> list[object]:
+    """Return what a request with these *roots* has for each of *keys*."""
+    subject, resource, context, now, entities = roots
+    try:
+        return [key.read(subject, resource, context, now, entities) for key in keys]
+    except Exception:  # noqa: BLE001 - then each is looked at by itself
+        return [key.value(roots) for key in keys]
+
+
+def _picking(places: Sequence[int]) -> _Picked:
+    if len(places) > 1:
+        return itemgetter(*places)
+    return lambda values: (values[places[0]],)
 
 
 def _key_at(path: str, rule: Rule) -> Key:

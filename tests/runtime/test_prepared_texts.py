@@ -1,0 +1,115 @@
+"""Reasons: what depends on the rules alone is done once, and requests with equal verdicts share it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from policyengine import PolicyEngine
+from policyengine.runtime import details
+from policyengine.runtime.compiled_rule import Duty
+from policyengine.runtime.directory import Rules
+from policyengine.runtime.judged_request import JudgedRequest
+from policyengine.runtime.prepared_texts import NOT_SHOWN, prepared, prepared_sentence, together
+
+HEAD = """
+package p
+entity User { level: int, tenant: string }
+entity Doc { title: string }
+action read by User on Doc
+obligation log(what: string)
+"""
+OWING = (
+    HEAD
+    + 'permit high: read when subject.level > 2 because "{subject.id} may" oblige log(resource.title)'
+)
+MANY = HEAD + "".join(
+    f'permit r{n}: read when subject.tenant == "t{n % 150}" and subject.level > {n}\n'
+    for n in range(300)
+)
+
+
+def user(id_: str, level: int, tenant: str = "t1") -> dict[str, Any]:
+    return {"type": "User", "id": id_, "properties": {"level": level, "tenant": tenant}}
+
+
+def doc(title: str = "T") -> dict[str, Any]:
+    return {"type": "Doc", "id": "d", "properties": {"title": title}}
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Every request whose verdicts were put together."""
+    made: list[object] = []
+
+    def counted(*args: Any, **parts: Any) -> JudgedRequest:
+        made.append(args)
+        return JudgedRequest(*args, **parts)
+
+    monkeypatch.setattr(details, "JudgedRequest", counted)
+    return made
+
+
+def test_reasons_of_rules_that_owe_something_of_a_request_share_what_was_judged(
+    judged: list[object],
+) -> None:
+    engine = PolicyEngine.from_text(OWING)
+    said = [engine.decide(user(name, 3), "read", doc(name)).reason for name in "abc"]
+    assert said == ["a may", "b may", "c may"]
+    assert len(judged) == 1
+    owed = [engine.decide(user(name, 3), "read", doc(name)).obligations for name in "ab"]
+    assert [one.parameters for (one,) in owed] == [{"what": "a"}, {"what": "b"}]
+
+
+def test_a_permit_that_cannot_owe_what_it_should_says_that_it_failed() -> None:
+    engine = PolicyEngine.from_text(OWING)
+    kept = engine.decide(user("a", 3), "read", doc())._worked_out().details
+
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError
+
+    duties = [
+        Duty(duty.name, tuple((n, t, broken) for n, t, _ in duty.arguments))
+        for rule in kept.explainer.rules
+        for duty in rule.duties
+    ]
+    rules = Rules.of([replace(r, duties=tuple(duties)) for r in kept.explainer.rules])
+    explainer = details.Explainer("read", rules, kept.explainer.gates, kept.explainer.judge)
+    for _ in range(2):
+        assert details.Details(explainer, kept.request).reason() == "`access.high` failed"
+
+
+def test_reasons_of_some_rules_of_many_share_what_was_judged(judged: list[object]) -> None:
+    engine = PolicyEngine.from_text(MANY)
+    said = [engine.decide(user(name, 1), "read", doc()).reason for name in "abc"]
+    assert len(set(said)) == 1
+    assert len(judged) == 1
+    assert engine.decide(user("a", 2), "read", doc()).reason != said[0]
+    assert "no rule here is for tenant t151" in (
+        engine.decide(user("a", 2, "t151"), "read", doc()).reason
+    )
+    assert len(judged) == 3
+
+
+def test_a_part_that_cannot_be_shown_is_a_question_mark_and_the_others_are_shown() -> None:
+    def broken(*_: object) -> str:
+        raise ZeroDivisionError
+
+    bad, good = (str, broken, None), (str, lambda *_: "x", None)
+    roots = (None,) * 5
+    for text, said in (((bad, "!"), "?!"), (("a ", good, bad), "a x?")):
+        words = prepared(text)
+        assert not isinstance(words, str)
+        assert words(*roots) == said
+    sentence = prepared_sentence(lambda *_: 0, [[(broken, ("never",)), (None, ("said",))]])
+    assert not isinstance(sentence, str)
+    assert sentence(*roots) == NOT_SHOWN
+
+
+def test_equal_texts_are_said_once() -> None:
+    words = together(["a", lambda *_: "b", "a"])
+    assert not isinstance(words, str)
+    assert words(*(None,) * 5) == "a; b"
+    assert together(["a", "b", "a"]) == "a; b"
