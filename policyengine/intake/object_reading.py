@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
 from typing import Any, Final, TypeAlias
+from uuid import UUID
 
 from msgspec import Struct, field
 
@@ -321,6 +322,8 @@ class ObjectReading:
             return reference
         if isinstance(source, Ref) and not isinstance(raw, Refused):
             return {"type": source.type or type_, "id": id_text(raw)}
+        if type_ and isinstance(raw, str | int | UUID) and not isinstance(raw, bool):
+            return Refused("PE505", "expected an entity: `Ref` says that this is the id of one")
         return raw
 
     # ---- what rules follow --------------------------------------------------------------

@@ -79,6 +79,7 @@ def test_decisions_are_found(run, log, options, count):
         *map(json.loads, run("log", "query", log, *options, "--format", "json").out.splitlines())
     ]
     assert len(records) == count
+    assert [f"  id {one['id']}" in done.out.splitlines() for one in records] == [True] * count
     for record in records:
         assert run("log", "query", log, "--id", record["id"]).out.endswith("1 of 9 records\n")
 

@@ -331,7 +331,7 @@ class Lazy(User):
         ("by_team", User(teams=["staff"]), "subject.parents[0]"),
         ("by_team", User(teams=iter([Team("staff")])), "subject.parents: a `list_iterator` can be iterated but once"),
         ("by_team", User(), "subject.parents: `teams` of `User` cannot be read: that raised `AttributeError`"),
-        ("by_boss", User(boss=7), ".properties.boss: expected a reference"),
+        ("by_boss", User(boss=7), ".properties.boss: expected an entity: `Ref` says that this is the id of one"),
         ("by_boss", User(boss=Document(1, 2)), ".properties.boss.type: the type is `User` here"),
     ],
 )  # fmt: skip
