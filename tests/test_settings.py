@@ -242,3 +242,16 @@ def test_a_moment_is_no_number():
         assert [problem.path for problem in decision.problems] == ["now"]
     assert [one.allowed for one in engine.decide_many([request], now="2020-06-01")] == [True]
     assert [one.allowed for one in engine.decide_many([request])] == [False]
+
+
+def test_all_that_is_said_to_somebody_knows_the_audiences():
+    decision, explanation = ENGINE.decide(ANN, "read", PLAN), ENGINE.explain(ANN, "read", PLAN)
+    for ask in (
+        decision.reason_for,
+        decision.valid_until_for,
+        explanation.lines,
+        explanation.to_json,
+    ):
+        for audience in ("admin", "User", None):
+            with pytest.raises(ValueError, match="it is one of user, developer, auditor"):
+                ask(audience)

@@ -10,7 +10,7 @@ from policyengine.explain.audiences import Line
 from policyengine.explain.evidence import Evidence
 from policyengine.model.immutable import Immutable
 from policyengine.model.notebook_html import lines_html
-from policyengine.model.outcome import Audience, Outcome
+from policyengine.model.outcome import Audience, Outcome, known_audience
 
 
 class Explanation(Immutable):
@@ -37,7 +37,7 @@ class Explanation(Immutable):
 
     def to_json(self, audience: Audience) -> dict[str, Any]:
         """Return what *audience* (`user`, `developer` or `auditor`) may see, as JSON values."""
-        return audiences.to_json(self._evidence, audience)
+        return audiences.to_json(self._evidence, known_audience(audience))
 
     def lines(self, audience: Audience) -> Iterator[str]:
         """Give what *audience* may see as text, line by line."""
@@ -45,4 +45,4 @@ class Explanation(Immutable):
 
     def toned_lines(self, audience: Audience) -> Iterator[Line]:
         """Give the same lines, each with what it means: for a terminal."""
-        return audiences.lines(self._evidence, audience)
+        return audiences.lines(self._evidence, known_audience(audience))

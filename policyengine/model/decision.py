@@ -18,7 +18,6 @@ from policyengine.model.errors import InvalidRequest, PolicyError, Problem
 from policyengine.model.immutable import FrozenDict
 from policyengine.model.log_record import LONGEST, Answered, log_record
 from policyengine.model.outcome import (
-    AUDIENCES,
     Advisory,
     Audience,
     Cause,
@@ -27,6 +26,7 @@ from policyengine.model.outcome import (
     Outcome,
     RuleError,
     SharedResult,
+    known_audience,
     no_request,
     not_written,
 )
@@ -260,7 +260,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         It is what the explanation of the request says to them, without the time that explaining takes.
         """
-        if _known(audience) == "auditor":
+        if known_audience(audience) == "auditor":
             return self.reason
         kept = self._worked_out()
         reason: str | None = kept.public_reason
@@ -279,7 +279,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def valid_until_for(self, audience: Audience) -> datetime | None:
         """Return the same moment as *audience* may know it: for all but auditors, None where it may reveal something hidden."""
-        if _known(audience) == "auditor":
+        if known_audience(audience) == "auditor":
             return self.valid_until
         until = self._worked_out().details.public_until()
         return None if until is None else to_datetime(until)
@@ -478,12 +478,6 @@ class FixedDetails(Struct, frozen=True):
 
     def frame(self, _: SharedResult) -> None:
         return None
-
-
-def _known(audience: Audience) -> Audience:
-    if audience not in AUDIENCES:
-        raise ValueError(f"there is no audience {audience!r}: it is one of {', '.join(AUDIENCES)}")
-    return audience
 
 
 def _unpickled(

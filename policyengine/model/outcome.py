@@ -25,6 +25,13 @@ Audience: TypeAlias = Literal["user", "developer", "auditor"]
 AUDIENCES: Final[tuple[Audience, ...]] = get_args(Audience)
 
 
+def known_audience(audience: Audience) -> Audience:
+    """Return an audience; raises `ValueError` for what is none."""
+    if audience not in AUDIENCES:
+        raise ValueError(f"there is no audience {audience!r}: it is one of {', '.join(AUDIENCES)}")
+    return audience
+
+
 _MICROSECOND: Final = timedelta(microseconds=1)
 _TYPES: Final = {str: STRING, int: INT, bool: BOOL, timedelta: DURATION}
 
