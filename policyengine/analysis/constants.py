@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from itertools import count, filterfalse
+from itertools import chain, count, filterfalse
 from typing import Final, TypeAlias, assert_never
 
 from attrs import Factory, define
@@ -177,7 +177,8 @@ class MentionedConstants:
     def _choose_segment(self) -> None:
         """Choose the segment that paths to try are made of."""
         known = [*map(str, self.values.get(PATH, ())), *self.path_patterns]
-        new = _unlike(known, "".join(self.path_patterns), ("other", "else", *LETTERS))
+        words = chain(("other", "else"), LETTERS)
+        new = _unlike(known, "".join(self.path_patterns), words)
         if new is None:
             self.beyond.add(PATH)
         else:

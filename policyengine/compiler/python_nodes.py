@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 
 def name(variable: str) -> ast.Name:
@@ -58,6 +59,14 @@ def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
     return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
 
 
+_ON_LINES: Final = (
+    ast.stmt,
+    ast.expr,
+    ast.arg,
+    ast.excepthandler,
+)  # a union is made anew whenever it is asked
+
+
 def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
     """Say of *nodes*, and of all inside them of which nothing is said yet, that they stand on *line*."""
     left = list(nodes)
@@ -71,5 +80,5 @@ def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
                 left += part
             elif isinstance(part, ast.AST):
                 left.append(part)
-        if isinstance(node, ast.stmt | ast.expr | ast.arg | ast.excepthandler):
+        if isinstance(node, _ON_LINES):
             known.update(lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)

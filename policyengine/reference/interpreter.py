@@ -72,11 +72,16 @@ class JudgedRequest:
 
 def decide(checked: CheckedSet, request: Request, trace: Trace | None = None) -> Outcome:
     """Decide *request*: allowed when every gate that applies permits it and no rule forbids it."""
-    env = Env(request, checked.schema, trace=trace)
+    return decided(judge_all(checked, Env(request, checked.schema, trace=trace)))
+
+
+def decided(case: JudgedRequest) -> Outcome:
+    """Return what the verdicts on a request amount to, with what advisory rules say."""
+    checked, env = case.checked, case.env
     advisories = tuple(
         advice(checked, rule, env) for rule in candidates(checked, env, advisory=True)
     )
-    return outcome(judge_all(checked, env), advisories)
+    return outcome(case, advisories)
 
 
 def valid_until(checked: CheckedSet, request: Request) -> int | None:

@@ -18,7 +18,16 @@ from typing import Final, TypeAlias
 from attrs import frozen
 from msgspec.structs import replace
 
-from policyengine.analysis.places import Changes, Place, changed, places_of, read_keys_of, value_at
+from policyengine.analysis.places import (
+    Changes,
+    Place,
+    ReadKey,
+    changed,
+    places_of,
+    read_keys_of,
+    value_at,
+)
+from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Span
 from policyengine.model.request import Request
 from policyengine.model.types import (
@@ -50,12 +59,17 @@ _Known: TypeAlias = dict[object, tuple[frozenset[str], tuple[bool, ...]]]
 """The verdicts on rules, and the keys of the factors that matter, by all that was read."""
 
 
-@frozen
+@frozen(slots=False)
 class Factor:
     """What is changed in a table: its *key*, and its options: what each is called, and the changes for it."""
 
     key: str
     options: tuple[tuple[str, Changes], ...]
+
+    @cached_property
+    def read_keys(self) -> frozenset[ReadKey]:
+        """What a rule reads for which the options may differ."""
+        return frozenset(place.read_key for _, changes in self.options for place, _ in changes)
 
 
 @frozen(eq=False)
@@ -135,7 +149,7 @@ def _read_by(
 ) -> list[Factor]:
     """Return the factors that *rule* reads."""
     keys = read_keys_of(rule.needs[target], checked.schema, target)
-    return [f for f in factors if any(p.read_key in keys for _, c in f.options for p, _ in c)]
+    return [factor for factor in factors if not factor.read_keys.isdisjoint(keys)]
 
 
 def _all_that_it_reads(

@@ -24,6 +24,7 @@ from policyengine.model.outcome import Outcome
 from policyengine.model.request import Request
 from policyengine.model.shown import shown_entity
 from policyengine.reference import interpreter, reasons
+from policyengine.reference.evaluation import Env
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, CheckedTest
 from policyengine.syntax import nodes
@@ -99,8 +100,8 @@ class _Runner:
         except Exception as problem:  # noqa: BLE001 - reported, whatever it is
             yield _unreadable(expect.span, problem)
             return
-        outcome = interpreter.decide(self.checked, request)
-        reason = reasons.reason(self.checked, request)
+        case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
+        outcome, reason = interpreter.decided(case), reasons.reason_of(case)
         yield from self._disagreement(expect, request, outcome, reason)
         yield from self._broken_invariants(expect, request, outcome, reason)
         try:
