@@ -240,7 +240,11 @@ class _Maker:
     def _document(self, request: Request) -> dict[str, Any]:
         """Return a request as `policyengine decide` takes it, without what is private."""
         parties = {request.subject.key_, request.resource.key_}
-        others = [self._entity_json(e) for key, e in request.entities.items() if key not in parties]
+        others = [  # in an order of their own: a set has none
+            self._entity_json(e)
+            for key, e in sorted(request.entities.items())
+            if key not in parties
+        ]
         document = {
             "subject": self._entity_json(request.subject),
             "action": {"name": request.action},
@@ -249,7 +253,7 @@ class _Maker:
                 self.checked.schema.actions[request.action].context.attributes, request.context
             ),
             "now": moment_text(request.now),
-            "entities": others,
+            "entities": [self._entity_json(request.entities[key]) for key in keys],
         }
         if request.fields is not None:
             document["fields"] = list(request.fields)

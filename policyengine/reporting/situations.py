@@ -158,7 +158,7 @@ class _Donors:
 
     def __attrs_post_init__(self) -> None:
         for request in self.allowed:
-            for key, entity in request.entities.items():
+            for key, entity in sorted(request.entities.items()):
                 self.entities.setdefault(entity.type, {}).setdefault(key, entity)
             for part in self.checked.schema.actions[request.action].context.attributes:
                 value = getattr(request.context, slot(part.name))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -45,3 +47,29 @@ def test_it_is_compared_with_a_day_or_another_version(run, fails, shop: Path):
 def test_it_needs_jinja(fails, shop: Path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jinja2", None)
     assert "install `policyengine-dsl[report]`" in fails("report", shop, "--out", "site")
+
+
+def test_the_same_set_has_the_same_report_in_every_process(tmp_path: Path):
+    (tmp_path / "p.policy").write_text("""package p
+entity User { friendly: bool }
+entity Talk { members: set<User> }
+action read by User on Talk
+permit friends: read when every m in resource.members: m.friendly
+
+test "a talk" {
+    let kind = User "a" { friendly: true }
+    let dear = User "b" { friendly: true }
+    let warm = User "c" { friendly: true }
+    expect allow read by User "u" { friendly: true } on Talk "t" { members: {kind, dear, warm} }
+}
+""")
+    made = set()
+    for seed in range(4):
+        out = tmp_path / f"site{seed}"
+        command = [sys.executable, "-m", "policyengine", "report", str(tmp_path / "p.policy")]
+        subprocess.run(
+            [*command, "--out", str(out), "--now", "2027-01-01"],
+            env={**os.environ, "PYTHONHASHSEED": str(seed)}, check=True, capture_output=True,
+        )  # fmt: skip
+        made.add((out / "report.json").read_bytes())
+    assert len(made) == 1
