@@ -240,11 +240,7 @@ class _Maker:
     def _document(self, request: Request) -> dict[str, Any]:
         """Return a request as `policyengine decide` takes it, without what is private."""
         parties = {request.subject.key_, request.resource.key_}
-        others = [  # in an order of their own: a set has none
-            self._entity_json(e)
-            for key, e in sorted(request.entities.items())
-            if key not in parties
-        ]
+        keys = sorted(request.entities.keys() - parties)  # sets have no order
         document = {
             "subject": self._entity_json(request.subject),
             "action": {"name": request.action},
