@@ -128,9 +128,9 @@ def request_reader(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
     placed = "".join(map(_placed, PARTS, types, [schema] * 2))
-    built = filled(_BUILT.replace(" and PLACED", placed), **parts)
-    built.append(ast.If(expression("known is None"), body, []))
-    body = built
+    built = _BUILT.replace(" and PLACED", placed).replace("APART", str(apart))
+    whole = filled(built.replace("KNOWN", known), **parts)
+    body = [*whole, ast.If(expression("known is None"), body, [])]
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
@@ -147,12 +147,15 @@ if (
     others is None and store is None and type(subject) is Subject and type(resource) is Resource
     and type(context) is Context and subject.complete_ and resource.complete_ and context.complete_ and PLACED
 ):
-    known = together(resource.carried_, subject.carried_, context.carried_)
-    if known is not None and (
-        known.setdefault((subject_type, subject.id), subject) is not subject
-        or known.setdefault((resource_type, resource.id), resource) is not resource
-    ):
-        known = None
+    if subject.carried_ or resource.carried_ or context.carried_:
+        known = together(resource.carried_, subject.carried_, context.carried_)
+        if known is not None and (
+            known.setdefault((subject_type, subject.id), subject) is not subject
+            or known.setdefault((resource_type, resource.id), resource) is not resource
+        ):
+            known = None
+    elif APART:
+        known = KNOWN
 """
 """Parts that were built and lack nothing, which are most."""
 _KNOWN: Final = """
