@@ -64,7 +64,7 @@ def test_each_finding_about_all_requests_is_made_just_where_it_is_due():
 def test_a_rule_covers_another_just_where_it_holds_whenever_that_does(requests):
     answers = set()
 
-    @settings(max_examples=max(10, settings().max_examples))
+    @settings(max_examples=40)
     @given(seeds.SEEDS)
     def check(seed):
         rng = Random(seed)

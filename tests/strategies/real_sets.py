@@ -229,7 +229,7 @@ def what_is_explained_is_decided(case: Case) -> None:
     expected = case.loaded.program.decide(case.request)
     explanation = case.loaded.engine.explain(
         given["subject"], given["action"], given["resource"], given["context"],
-        now=given["now"], fields=given.get("fields"), entities=given["entities"],
+        now=moment_text(given["now"]), fields=given.get("fields"), entities=given["entities"],
     )  # fmt: skip
     outcome = expected.outcome
     assert explanation.outcome == outcome, (explanation.outcome, outcome)
