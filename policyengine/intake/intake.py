@@ -155,7 +155,7 @@ class Intake:
     ) -> Decision:
         """Decide the request of these parts, in the order of `raw_request`."""
         decision = None
-        if type(entities) is list and not self._objects:
+        if type(entities) is list and type(now) is not int and not self._objects:
             decision = self._decide_quickly(
                 subject, action, resource, context, now, fields, entities, None
             )

@@ -46,10 +46,12 @@ def asked_request(raw: RawRequest) -> Request:
 
 def of_caller(now: Any) -> Any:
     """Return a time, or the mark of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
-    if not isinstance(now, int) or isinstance(now, bool):
+    if (
+        not issubclass(type(now), int) or type(now) is bool
+    ):  # what it says it is may be another thing
         return now
     expected = 'expected a datetime (a string like "2026-09-01T10:00:00Z")'
-    return Refused("PE505", f"{expected}, got {got(int(now), private=False)}")
+    return Refused("PE505", f"{expected}, got {got(int.__int__(now), private=False)}")
 
 
 def raw_request(

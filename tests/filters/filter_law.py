@@ -14,6 +14,7 @@ from random import Random
 
 from policyengine import InvalidRequest
 from policyengine.filters.predicates import NotPushable
+from policyengine.model.values import to_datetime
 from tests.filters.mapped_databases import InDatabase, check_in, opened
 from tests.filters.mapped_worlds import (
     SETS_IN,
@@ -55,7 +56,16 @@ def filters_agree(
         context = some_attributes(rng, tuple(world.made.context(action).values()))
         who = rng.choice(made.tables[f"t_{subject}"])
         needs = loaded.checked.needs(target)
-        asked = Asked(loaded.engine, needs, action, subject, who, resource, context, some_now(rng))
+        asked = Asked(
+            loaded.engine,
+            needs,
+            action,
+            subject,
+            who,
+            resource,
+            context,
+            to_datetime(some_now(rng)),
+        )
         counts += ask(asked, made, databases)
     return counts
 

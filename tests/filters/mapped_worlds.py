@@ -372,7 +372,7 @@ class Asked:
     subject: dict[str, Any]
     resource_type: str
     context: dict[str, Any]
-    now: Any
+    now: datetime
 
 
 def parts_of(asked: Asked, made: Database, resource: dict[str, Any] | None) -> dict[str, Any]:

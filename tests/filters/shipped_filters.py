@@ -200,7 +200,7 @@ def asked_of(name: str, request: Request, made: Database) -> Asked:
     target = request.action, subject.type, request.resource.type
     return Asked(
         loaded(name).engine, checked.needs(target), request.action, subject.type, who, request.resource.type,
-        context, request.now,
+        context, to_datetime(request.now),
     )  # fmt: skip
 
 

@@ -49,7 +49,7 @@ def questions(rng: Random, most: int) -> Iterator[tuple[Asked, Database]]:
     for _ in range(4 * most):
         target = action, subject, resource = rng.choice(all_targets(world))
         context = some_attributes(rng, tuple(world.made.context(action).values()))
-        needs, now = loaded.checked.needs(target), some_now(rng)
+        needs, now = loaded.checked.needs(target), to_datetime(some_now(rng))
         asked = Asked(loaded.engine, needs, action, subject, {}, resource, context, now)
         if _depends(asked) or rng.random() < 0.1:
             yield asked, made
@@ -122,7 +122,7 @@ def filters_agree(seed: int) -> Counter[str]:
             counts["contexts that do not fit"] += 1
             continue
         counts["filters"] += 1
-        opposite, clock = negated(predicate), {"now": to_datetime(asked.now)}
+        opposite, clock = negated(predicate), {"now": asked.now}
         subjects = made.tables[made.mapping.table_of(asked.subject_type).table]
         for row in made.tables[made.mapping.table_of(asked.resource_type).table]:
             nobody = {SUBJECT: dict.fromkeys(subjects[0]), CLOCK: clock}

@@ -21,6 +21,7 @@ from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import IncompleteMapping, map_tables
 from policyengine.filters.predicates import NotPushable
 from policyengine.filters.row_requests import RowReader
+from policyengine.model.values import to_datetime
 from policyengine.reverse.page import Page
 from tests.filters.mapped_worlds import (
     Asked,
@@ -91,7 +92,14 @@ def hold(seed: int, counts: Counter[str]) -> None:
             what = rng.choice(made.tables[f"t_{resource}"])
             needs = loaded.checked.needs(target)
             asked = Asked(
-                loaded.engine, needs, action, subject, who, resource, context, some_now(rng)
+                loaded.engine,
+                needs,
+                action,
+                subject,
+                who,
+                resource,
+                context,
+                to_datetime(some_now(rng)),
             )
             common = {
                 "engine": loaded.engine, "mapping": mapping, "database": session, "tables": tables,

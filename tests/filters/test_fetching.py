@@ -32,6 +32,7 @@ from policyengine.filters.mapped_tables import MappedTables
 from policyengine.filters.mapping import EntityTable, SetTable, map_tables
 from policyengine.filters.predicates import TRUE, NotPushable
 from policyengine.filters.row_filter import Filter, make_filter
+from policyengine.model.values import to_datetime
 from tests.filters.databases import declared
 from tests.filters.generated_filters import Case, Field, Table
 from tests.filters.mapped_databases import fields_of
@@ -103,7 +104,7 @@ def hold(seed: int, counts: Counter[str]) -> None:
             context = some_attributes(rng, tuple(world.made.context(action).values()))
             who = rng.choice(made.tables[f"t_{subject}"])
             needs = loaded.checked.needs(target)
-            now = some_now(rng)
+            now = to_datetime(some_now(rng))
             asked = Asked(loaded.engine, needs, action, subject, who, resource, context, now)
             try:
                 found = filter_of(asked, made, split=True)

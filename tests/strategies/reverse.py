@@ -15,9 +15,11 @@ from policyengine import EntityStore, InvalidRequest, Page, PolicyEngine
 from policyengine.intake.fast_path import type_of
 from policyengine.intake.store import UnknownEntities
 from policyengine.model.limits import Limits
+from policyengine.model.values import moment_text
 from tests.strategies import store_changes
 from tests.strategies.laws import Case
 from tests.strategies.loading import TooCostlyError, load
+from tests.strategies.requests import microseconds
 
 Json = Any
 _MOST = "policyengine.reverse.store_search.MOST_LOOKED_AT"
@@ -34,7 +36,7 @@ def searches_find_what_trying_finds(case: Case) -> tuple[int, int]:
     parts = {who: _part(engine, asked[who], store, rng) for who in ("subject", "resource")}
     question = {
         "context": asked["context"],
-        "now": asked["now"],
+        "now": moment_text(asked["now"]),
         "fields": asked.get("fields"),
         "entities": more,
     }
@@ -272,7 +274,7 @@ def indexed_world(seed: int) -> tuple[int, int]:
             context["friend"] = _some(rng, "User")
         given = {
             "subject": scene["User", f"x{rng.randrange(4)}"], "action": "read",
-            "resource": scene["Document", "x1"], "context": context, "now": "2026-06-01",
+            "resource": scene["Document", "x1"], "context": context, "now": microseconds("2026-06-01"),
             "entities": entities,
         }  # fmt: skip
         case = Case(None, loaded, given, loaded.request(**given), seed + number)
