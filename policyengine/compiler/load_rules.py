@@ -18,6 +18,7 @@ from policyengine.compiler.generate import (
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.model.outcome import Obligation
 from policyengine.model.shown import shower, shown_value
+from policyengine.model.values import text_of
 from policyengine.runtime import compiled_rule as compiled
 from policyengine.runtime import prepared_texts
 from policyengine.runtime.gc_pause import gc_paused
@@ -152,7 +153,12 @@ def compiled_rule(
 
     def owed(duty: Duty) -> compiled.Duty:
         arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
-        return compiled.Duty(duty.name, tuple(arguments))
+        known = []
+        for _, part in duty.arguments:
+            if not isinstance(part.expr, ir.Const):
+                break
+            known.append(text_of(part.type, part.expr.value))
+        return compiled.Duty(duty.name, tuple(arguments), tuple(known))
 
     def said(sentence: Sentence) -> prepared_texts.Sentence:
         test = None if sentence.test is None else computed(sentence.test)

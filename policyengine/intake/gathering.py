@@ -110,13 +110,22 @@ class Gathering:
         self, subject: Entity, resource: Entity, context: Record | None
     ) -> dict[Key, Entity] | None:
         """Return what is known, where that is seen at once."""
-        in_context = () if context is None else context.carried_
-        known = self.together(resource.carried_, subject.carried_, in_context)
-        if known is not None:
-            for part in (subject, resource):
-                if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
+        classes = self._classes
+        known: dict[Key, Entity] = {}
+        for part in (subject, resource):
+            if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
+                return None
+            if known.setdefault((part.type, part.id), part) is not part:
+                return None
+        for owner in (subject, resource, context):
+            if owner is None or not owner.carried_:
+                continue
+            if type(owner.carried_) is not Closed or len(owner.carried_) > self._limits.ancestors:
+                return None
+            for one in owner.carried_:
+                if known.setdefault((one.type, one.id), one) is not one:
                     return None
-                if known.setdefault((part.type, part.id), part) is not part:
+                if one.__class__ is not classes.get(one.type):
                     return None
         return known
 

@@ -6,6 +6,7 @@ The details of a decision need the verdict on each rule; a rule that raises anyt
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -33,14 +34,50 @@ FAILED: Final = "failed while it was evaluated"
 
 
 class Duty(Struct, frozen=True, eq=False):
-    """An obligation and the parameters of it: name, type, and a function that computes the value."""
+    """An obligation and the parameters of it: name, type, and a function that computes the value.
+
+    *known*: the texts of the first arguments, as long as they are constants.
+    """
 
     name: str
     arguments: tuple[tuple[str, Type, Function], ...]
+    known: tuple[str, ...] = ()
 
-    def owed(self, request: Request) -> Obligation:
-        """Return what is owed for *request*."""
-        return Obligation(self.name, tuple((n, t, f(*request.roots)) for n, t, f in self.arguments))
+    def owed(self, roots: tuple[Any, ...]) -> Obligation:
+        """Return what is owed for a request of these roots."""
+        return Obligation(self.name, tuple([(n, t, f(*roots)) for n, t, f in self.arguments]))
+
+
+class OwedTogether(Struct, frozen=True, eq=False):
+    """What rules owe together: *parts*, some of them to be computed; *sorted*: whether their order is known before."""
+
+    parts: tuple[Obligation | Duty, ...]
+    sorted: bool
+
+    @classmethod
+    def of(cls, parts: Iterable[Obligation | Duty]) -> OwedTogether:
+        """Return what is owed together, of obligations of which no two are equal."""
+        found = sorted(parts, key=_known_before)
+        keys = [_known_before(part) for part in found]
+        known = all(one != other and _tells(one, other) for one, other in pairwise(keys))
+        return cls(tuple(found), known)
+
+    def owed(self, roots: tuple[Any, ...]) -> tuple[Obligation, ...]:
+        """Return what is owed for a request of these roots, each obligation once, in order."""
+        found = [part.owed(roots) if isinstance(part, Duty) else part for part in self.parts]
+        return tuple(found) if self.sorted else sorted_obligations(found)
+
+
+def _known_before(part: Obligation | Duty) -> tuple[str, tuple[str, ...]]:
+    """Return by what `sorted_obligations` sorts, as far as constants say it."""
+    if isinstance(part, Duty):
+        return part.name, part.known
+    return part.name, tuple([text_of(t, value) for _, t, value in part.arguments])
+
+
+def _tells(one: tuple[str, tuple[str, ...]], other: tuple[str, tuple[str, ...]]) -> bool:
+    """Whether these alone tell which comes first."""
+    return one[0] != other[0] or any(a != b for a, b in zip(one[1], other[1], strict=False))
 
 
 class Key(Struct, frozen=True, eq=False):
@@ -163,7 +200,7 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
         owed, faulty = self.owed, False
         for duty in self.duties:
             try:
-                owed = sorted_obligations((*owed, duty.owed(request)))
+                owed = sorted_obligations((*owed, duty.owed(request.roots)))
             except Exception:  # noqa: BLE001 - errors never open anything
                 if self.effect != "forbid":
                     return Verdict(self, failed=True)

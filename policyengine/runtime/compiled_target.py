@@ -9,7 +9,7 @@ raises anything, the details decide: a forbid that failed denies, and a permit t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from weakref import WeakValueDictionary
 
 from msgspec import Struct, field
@@ -28,7 +28,7 @@ from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetGates, TargetKey
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
-from policyengine.runtime.compiled_rule import Function, Rule, sorted_obligations
+from policyengine.runtime.compiled_rule import Function, OwedTogether, Rule, sorted_obligations
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 if TYPE_CHECKING:
@@ -47,16 +47,19 @@ Rest: TypeAlias = (
 _MOST_ANSWERS: Final = 4_096
 
 
-class AllowCache(dict[int, SharedResult]):
-    """The results of allows, by the bits of the satisfied rules; made when first needed."""
+Kept = TypeVar("Kept")
+
+
+class ByRules(dict[int, Kept]):
+    """What allows share, by the bits of the satisfied rules; made when first needed."""
 
     __slots__ = ("_make",)
 
-    def __init__(self, make: Callable[[int], SharedResult]) -> None:
+    def __init__(self, make: Callable[[int], Kept]) -> None:
         super().__init__()
         self._make = make
 
-    def __missing__(self, given: int) -> SharedResult:
+    def __missing__(self, given: int) -> Kept:
         made = self._make(given)
         if len(self) < _MOST_ANSWERS:
             self[given] = made
@@ -117,9 +120,9 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         return made
 
     @cached_property
-    def answers(self) -> AllowCache:
+    def answers(self) -> ByRules[SharedResult]:
         """The results of allows that were given before."""
-        return AllowCache(self._permitted)
+        return ByRules(self._permitted)
 
     def answer(self, request: Request) -> Decision:
         """Decide *request*."""
@@ -159,12 +162,19 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     def allow(self, given: int, *parts: Any) -> Decision:
         """Return an allow of which something that is owed must be computed."""
-        rules = self._rules(given)
-        asking = self.make_details(*parts).request
-        owed = (duty.owed(asking) for rule in rules for duty in rule.duties)
+        answer, together = self._owing[given]
+        owed = together.owed(self._request(*parts).roots)
+        return Decision(True, replace(answer, obligations=owed), *parts)
+
+    @cached_property
+    def _owing(self) -> ByRules[tuple[SharedResult, OwedTogether]]:
+        """The results of allows of which something is to be computed, and what."""
+        return ByRules(self._to_compute)
+
+    def _to_compute(self, given: int) -> tuple[SharedResult, OwedTogether]:
         answer = self.answers[given]
-        all_ = sorted_obligations((*(answer.obligations or ()), *owed))
-        return Decision(True, replace(answer, obligations=all_), *parts)
+        duties = (duty for rule in self._rules(given) for duty in rule.duties)
+        return answer, OwedTogether.of((*(answer.obligations or ()), *duties))
 
     def _denied(self, cause: Cause) -> SharedResult:
         owed = None if self.owing else ()

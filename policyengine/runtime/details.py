@@ -267,7 +267,7 @@ def _can_owe(rules: Iterable[Rule], request: Request) -> bool:
     try:
         for rule in rules:
             for duty in rule.duties:
-                duty.owed(request)
+                duty.owed(request.roots)
     except Exception:  # noqa: BLE001 - errors never open anything
         return False
     return True
