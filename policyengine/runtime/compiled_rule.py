@@ -65,7 +65,11 @@ class OwedTogether(Struct, frozen=True, eq=False):
     def owed(self, roots: tuple[Any, ...]) -> tuple[Obligation, ...]:
         """Return what is owed for a request of these roots, each obligation once, in order."""
         found = [part.owed(roots) if isinstance(part, Duty) else part for part in self.parts]
-        return tuple(found) if self.sorted else sorted_obligations(found)
+        if self.sorted:
+            return tuple(
+                dict.fromkeys(found)
+            )  # an argument without a hash fails, as it does where they are sorted
+        return sorted_obligations(found)
 
 
 def _known_before(part: Obligation | Duty) -> tuple[str, tuple[str, ...]]:
