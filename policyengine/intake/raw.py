@@ -46,9 +46,8 @@ def asked_request(raw: RawRequest) -> Request:
 
 def of_caller(now: Any) -> Any:
     """Return a time, or the mark of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
-    if (
-        not issubclass(type(now), int) or type(now) is bool
-    ):  # what it says it is may be another thing
+    # What it says it is may be another thing.
+    if not issubclass(type(now), int) or type(now) is bool:
         return now
     expected = 'expected a datetime (a string like "2026-09-01T10:00:00Z")'
     return Refused("PE505", f"{expected}, got {got(int.__int__(now), private=False)}")
@@ -64,19 +63,7 @@ def raw_request(
     entities: Any = None,
 ) -> RawRequest:
     """Return the request of these parts, as a caller gives them; a store may be given as *entities*."""
-    return parts_as_read(subject, action, resource, context, of_caller(now), fields, entities)
-
-
-def parts_as_read(
-    subject: Any,
-    action: Any,
-    resource: Any,
-    context: Any = None,
-    now: Any = None,
-    fields: Any = None,
-    entities: Any = None,
-) -> RawRequest:
-    """Return the request of these parts, of which *now* may be microseconds."""
+    now = of_caller(now)
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)

@@ -18,7 +18,7 @@ from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import moment_of
 from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.objects import Objects
-from policyengine.intake.raw import RawRequest, parts_as_read
+from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.intake.undeclared import Reads, Undeclared, read_of
 from policyengine.model.entities import Entity, Key
@@ -72,7 +72,8 @@ class Validator:
 
     def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> Request:
         """Validate the request of these parts (see `RawRequest`)."""
-        raw = parts_as_read(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
+        raw = raw_request(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
+        raw.now = parts.get("now")  # which may be microseconds here
         return self.validate(raw, store)
 
     def validate(self, raw: RawRequest, store: EntityStore | None = None) -> Request:

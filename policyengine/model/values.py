@@ -317,9 +317,7 @@ def check_moment(value: int) -> int:
 
 def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
-    if (
-        type(moment) is datetime and moment.tzinfo is UTC
-    ):  # as most are: in range, and nothing is derived
+    if type(moment) is datetime and moment.tzinfo is UTC:  # as most are: in range, nothing derived
         since = moment - _EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if moment.utcoffset() is None:

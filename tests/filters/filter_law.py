@@ -55,17 +55,8 @@ def filters_agree(
         target = action, subject, resource = rng.choice(all_targets(world))
         context = some_attributes(rng, tuple(world.made.context(action).values()))
         who = rng.choice(made.tables[f"t_{subject}"])
-        needs = loaded.checked.needs(target)
-        asked = Asked(
-            loaded.engine,
-            needs,
-            action,
-            subject,
-            who,
-            resource,
-            context,
-            to_datetime(some_now(rng)),
-        )
+        needs, now = loaded.checked.needs(target), to_datetime(some_now(rng))
+        asked = Asked(loaded.engine, needs, action, subject, who, resource, context, now)
         counts += ask(asked, made, databases)
     return counts
 

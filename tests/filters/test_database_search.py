@@ -90,17 +90,8 @@ def hold(seed: int, counts: Counter[str]) -> None:
             context = some_attributes(rng, tuple(world.made.context(action).values()))
             who = rng.choice(made.tables[f"t_{subject}"])
             what = rng.choice(made.tables[f"t_{resource}"])
-            needs = loaded.checked.needs(target)
-            asked = Asked(
-                loaded.engine,
-                needs,
-                action,
-                subject,
-                who,
-                resource,
-                context,
-                to_datetime(some_now(rng)),
-            )
+            needs, now = loaded.checked.needs(target), to_datetime(some_now(rng))
+            asked = Asked(loaded.engine, needs, action, subject, who, resource, context, now)
             common = {
                 "engine": loaded.engine, "mapping": mapping, "database": session, "tables": tables,
                 "limit": rng.choice((1, 2, 3, 100)),
