@@ -47,7 +47,8 @@ test-databases: $(READY) ## Run the tests that start PostgreSQL and Spark (`make
 	$(BIN)/python -m pip install --quiet --editable '.[spark]'
 	TEST_DATABASES=1 $(BIN)/python -m pytest -n auto tests/filters tests/tables -k 'postgresql or spark'
 
-exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, hours
+exact-filters: $(READY) ## Hold every printing of filters on every engine against their meaning; ROWS=1000000 rows each, an hour or two
+	$(BIN)/python -m pip install --quiet --editable '.[spark]'
 	$(BIN)/python -m tests.filters.exact_filters --rows $(ROWS)
 	$(BIN)/python -m tests.filters.filter_law --sets 2000 --in sqlite duckdb
 	$(BIN)/python -m tests.filters.shipped_filters --requests 2000 --in sqlite duckdb

@@ -8,7 +8,9 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +70,21 @@ def spark() -> Iterator[Any]:
     if "TEST_DATABASES" not in os.environ:
         pytest.skip("`make test-databases` starts Spark")
     reason = "Spark is not installed: the extra `spark`, and a Java (`make java`)"
-    sql = pytest.importorskip("pyspark.sql", reason=reason)
+    pytest.importorskip("pyspark.sql", reason=reason)
+    with started_spark() as connection:
+        yield connection
+
+
+@contextmanager
+def started_spark() -> Iterator[Any]:
+    """Start a Spark of one core, and stop it."""
+    sql = import_module("pyspark.sql")
     made = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     for name in ("spark.sql.shuffle.partitions", "spark.default.parallelism"):
         made = made.config(name, "1")
     session = made.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     session.sparkContext.setLogLevel("OFF")
-    yield pytest.importorskip("ibis").pyspark.connect(session)
+    yield import_module("ibis").pyspark.connect(session)
     session.stop()
 
 

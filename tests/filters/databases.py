@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import islice
 from random import Random
 from typing import Any, Final
 
@@ -16,12 +19,19 @@ from sqlalchemy.dialects.postgresql import INET, JSONB
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.schema import CreateTable
 
-from policyengine.filters.predicates import Predicate, negated
+from policyengine.filters.predicates import (
+    ROWS,
+    NotPushable,
+    Predicate,
+    columns_of,
+    negated,
+    walk,
+)
 from policyengine.filters.sql_text import DIALECTS, sql_text
 from policyengine.filters.sqlalchemy_conditions import condition
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
-from tests.filters.generated_filters import PLAIN, Case, Field, Limits, Rows, case, shrunk
+from tests.filters.generated_filters import PLAIN, Case, Field, Limits, Rows, cases, shrunk
 from tests.filters.interpreter import Indexed, holds
 
 Select = Callable[[Predicate], set[int]]
@@ -34,33 +44,98 @@ LIMITS: Final[dict[Dialect, Limits]] = {
 
 def disagreements(made: Case, select: Select) -> list[str]:
     """Return what the database says otherwise than the interpreter, of the predicate and its negation."""
+    return _differences(made, meant(made), select)
+
+
+def meant(made: Case) -> set[int]:
+    """Return the keys of the rows of which the predicate is true: of rows with the same values where it reads, one is asked."""
+    tables, answers = Indexed(made.rows), dict[str, bool]()
+    columns = (column for node in walk(made.predicate) for column in columns_of(node))
+    read = sorted({column.name for column in columns if column.alias == ROWS})
+    found = set()
+    for row in made.rows[made.filtered.name]:
+        values = repr([row[name] for name in read])
+        answer = answers.get(values)
+        if answer is None:
+            answer = answers[values] = holds(made.predicate, row, tables)
+        if answer:
+            found.add(row["key"])
+    return found
+
+
+def _differences(made: Case, expected: set[int], select: Select) -> list[str]:
+    others = {row["key"] for row in made.rows[made.filtered.name]} - expected
     found = []
-    rows, tables = made.rows[made.filtered.name], Indexed(made.rows)
-    for predicate in (made.predicate, negated(made.predicate)):
-        expected = {row["key"] for row in rows if holds(predicate, row, tables)}
+    for predicate, keys in ((made.predicate, expected), (negated(made.predicate), others)):
         selected = select(predicate)
-        if selected != expected:
-            more, less = sorted(selected - expected)[:3], sorted(expected - selected)[:3]
+        if selected != keys:
+            more, less = sorted(selected - keys)[:3], sorted(keys - selected)[:3]
             found.append(f"seed {made.seed}: {predicate}: selects {more}, and not {less}")
     return found
 
 
-def hold(seed: int, limits: Limits, database: Callable[[Case], Any], **options: Any) -> None:
-    """Hold one case; what fails is made small first."""
+def hold(
+    seed: int,
+    limits: Limits,
+    database: Callable[[Case], Any],
+    *,
+    draws: int = 1,
+    texts: Sequence[str] = (),
+    **options: Any,
+) -> list[list[float]]:
+    """Hold the tables of a seed for predicates that are drawn; what fails is made small first.
 
+    *texts*: the forms of text in which the database is asked. Return for each form the seconds that it took to ask for
+    each predicate, and its negation; `NotPushable` is raised if the database can say none.
+    """
+    drawn = [*islice(cases(seed, limits), draws)]
+    forms = [{"text": text} for text in texts] or [{}]
+    seconds: list[list[float]] = [[] for _ in forms]
+    refused, failed = None, None
+    with database(drawn[0], **options) as select:
+        for made in drawn:
+            expected = meant(made)
+            for form, spent in zip(forms, seconds, strict=True):
+                started = time.monotonic()
+                try:
+                    if _differences(made, expected, partial(select, **form)):
+                        failed = made, form
+                except NotPushable as problem:
+                    refused = problem
+                except (sa.exc.OperationalError, sqlite3.OperationalError) as problem:
+                    _nested_too_deep(problem)
+                else:
+                    spent.append(time.monotonic() - started)
+            if failed:
+                break
+    if failed:
+        raise AssertionError(_made_small(*failed, database, options))
+    if refused and not any(seconds):
+        raise refused
+    return seconds
+
+
+def _made_small(
+    failed: Case, form: dict[str, str], database: Callable[[Case], Any], options: dict[str, Any]
+) -> str:
     def fails(made: Case) -> list[str]:
         try:
             with database(made, **options) as select:
-                return disagreements(made, select)
+                return disagreements(made, partial(select, **form))
+        except NotPushable:
+            return []
         except (sa.exc.OperationalError, sqlite3.OperationalError) as problem:
-            if "parser stack overflow" in str(problem):
-                return []  # SQLite refuses statements that are nested too deep for it
-            raise
+            return _nested_too_deep(problem)
 
-    made = case(seed, limits)
-    if fails(made):
-        small = shrunk(made, lambda one: bool(fails(one)))
-        raise AssertionError("\n".join([*fails(small), str(small.rows)]))
+    small = shrunk(failed, lambda one: bool(fails(one)))
+    return "\n".join([*fails(small), str(small.rows)])
+
+
+def _nested_too_deep(problem: Exception) -> list[str]:
+    """Return nothing that differs where SQLite refuses a statement that is nested too deep for it."""
+    if "parser stack overflow" in str(problem):
+        return []
+    raise problem
 
 
 # ---- declaring --------------------------------------------------------------------------
@@ -129,8 +204,8 @@ def declared(made: Case, dialect: Dialect) -> dict[str, sa.Table]:
 
 
 @contextmanager
-def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Iterator[Select]:
-    """Put *made* into a database. *text*: ask it by SQL with `literals`, or with `values` apart."""
+def sqlalchemy_database(made: Case, *, engine: sa.Engine) -> Iterator[Select]:
+    """Put *made* into a database, which may be asked by a *text* of SQL as well: with `literals`, or with `values` apart."""
     dialect: Dialect = engine.dialect.name  # type: ignore[assignment]  # one of ours
     tables = declared(made, dialect)
     rows = tables[made.filtered.name]
@@ -141,7 +216,7 @@ def sqlalchemy_database(made: Case, *, engine: sa.Engine, text: str = "") -> Ite
             if made.rows[name]:
                 connection.execute(sa.insert(table), in_form(table, made.rows[name]))
 
-        def select(predicate: Predicate) -> set[int]:
+        def select(predicate: Predicate, text: str = "") -> set[int]:
             if not text:
                 of = condition(predicate, rows, tables, dialect)
                 return set(connection.scalars(sa.select(rows.c.key).where(of)))
@@ -171,7 +246,7 @@ def in_form(table: sa.Table, rows: Rows) -> Rows:
 
 
 @contextmanager
-def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> Iterator[Select]:
+def duckdb_database(made: Case, *, connection: Any) -> Iterator[Select]:
     """Put *made* into DuckDB, and ask it by SQL."""
     tables, dialect = declared(made, "duckdb"), DIALECTS["duckdb"]
     rows = tables[made.filtered.name]
@@ -187,7 +262,7 @@ def duckdb_database(made: Case, *, connection: Any, text: str = "literals") -> I
             f"INSERT INTO {dialect.identifier_preparer.format_table(table)} SELECT * FROM arrow"
         )
 
-    def select(predicate: Predicate) -> set[int]:
+    def select(predicate: Predicate, text: str = "literals") -> set[int]:
         said = sql_text(predicate, rows, tables, "duckdb", literals=text == "literals")
         statement = (
             f"SELECT key FROM {dialect.identifier_preparer.format_table(rows)} WHERE {said.text}"

@@ -1,7 +1,7 @@
 """Hold every printing on every engine against the meaning of predicates: `python -m tests.filters.exact_filters`.
 
-Each row is held for a generated predicate and its negation, tables and rows being generated, too. The first
-disagreement is made small, printed with the seed that gives it again (`--seed S --rows 100`), and ends the run.
+Tables are generated, and rows, of which each is held for some generated predicates and their negations. The first
+disagreement is made small, printed with the seed that gives it again (`--seed S --rows 1`), and ends the run.
 """
 
 from __future__ import annotations
@@ -9,72 +9,85 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, Final, TypeAlias
 
 import duckdb
 import ibis
 import sqlalchemy as sa
-from attrs import evolve
+from attrs import define, evolve
 
 from policyengine.filters.predicates import Kind, NotPushable
+from tests.conftest import started_spark
 from tests.filters.conftest import started_postgresql
 from tests.filters.databases import LIMITS, duckdb_database, hold, sqlalchemy_database
 from tests.filters.django_models import connections, django_database, use_postgresql
 from tests.filters.generated_filters import Limits
 from tests.filters.ibis_database import ibis_database
 
-ROWS: Final = 100
-"""The rows of one case."""
+SIZES: Final = (40, 150, 500, 2_000, 6_000)
+"""The rows of tables, in turn: among few rows, predicates may ask for all of them for each."""
+_COMPARISONS: Final = 100_000
+_DRAWS: Final = 4
+"""The predicates that are drawn for a table; some more where an engine cannot say all of them."""
 
-Holds: TypeAlias = Callable[[int], None]
-"""Holds the case of a seed."""
+Holds: TypeAlias = Callable[[int, int], list[list[float]]]
+"""Holds the tables of a seed with so many rows; returns the seconds for each predicate, by printings."""
+
+
+def _holds(limits: Limits, database: Any, draws: int = _DRAWS, **options: Any) -> Holds:
+    of = evolve(limits, comparisons=_COMPARISONS)
+    return lambda seed, rows: hold(seed, evolve(of, rows=rows), database, draws=draws, **options)
+
+
+_TEXTS: Final = {"SQLAlchemy": "", "SQL": "literals", "SQL with values apart": "values"}
 
 
 @contextmanager
-def _sqlite(text: str) -> Iterator[Holds]:
-    engine = sa.create_engine("sqlite://")
-    yield lambda seed: hold(seed, _many("sqlite"), sqlalchemy_database, engine=engine, text=text)
+def _sqlite(printings: Sequence[str]) -> Iterator[Holds]:
+    engine, texts = sa.create_engine("sqlite://"), [_TEXTS[printing] for printing in printings]
+    yield _holds(LIMITS["sqlite"], sqlalchemy_database, engine=engine, texts=texts)
     engine.dispose()
 
 
 @contextmanager
-def _postgresql(text: str) -> Iterator[Holds]:
+def _postgresql(printings: Sequence[str]) -> Iterator[Holds]:
+    texts = [_TEXTS[printing] for printing in printings]
     with started_postgresql() as engine:
-        limits = _many("postgresql")
-        yield lambda seed: hold(seed, limits, sqlalchemy_database, engine=engine, text=text)
+        yield _holds(LIMITS["postgresql"], sqlalchemy_database, engine=engine, texts=texts)
 
 
 @contextmanager
-def _duckdb(text: str) -> Iterator[Holds]:
+def _duckdb(printings: Sequence[str]) -> Iterator[Holds]:
+    texts = [_TEXTS[printing] for printing in printings]
     with duckdb.connect() as connection:
-        limits = _many("duckdb")
-        yield lambda seed: hold(seed, limits, duckdb_database, connection=connection, text=text)
+        yield _holds(LIMITS["duckdb"], duckdb_database, connection=connection, texts=texts)
 
 
 @contextmanager
 def _django(using: str) -> Iterator[Holds]:
     plain: tuple[Kind, ...] = ("text", "int", "bool", "instant")
-    limits = Limits(rows=ROWS, odd_names=False, kinds=plain)
+    limits = Limits(odd_names=False, kinds=plain)
     collations: list[str | None] = [None, "NOCASE"]
     with started_postgresql() if using == "postgresql" else nullcontext() as engine:
         if engine is not None:
             use_postgresql(engine)
-            limits = Limits(rows=ROWS, odd_names=False, nul=False)
+            limits = Limits(odd_names=False, nul=False)
             collations = [None, "insensitive", "C"]
-        yield lambda seed: hold(seed, limits, django_database, using=using, collations=collations)
+        yield _holds(limits, django_database, using=using, collations=collations)
         connections[using].close()
 
 
 @contextmanager
 def _ibis(backend: str) -> Iterator[Holds]:
-    limits = Limits(rows=ROWS, ancestors=False)
+    limits = Limits(ancestors=False)
     if backend == "sqlite":
         limits = evolve(limits, kinds=("text", "int", "bool"))
+    draws = _DRAWS + 1 if backend == "polars" else _DRAWS
     if backend != "postgres":
         connection = getattr(ibis, backend).connect()
-        yield lambda seed: hold(seed, limits, ibis_database, connection=connection)
+        yield _holds(limits, ibis_database, draws, connection=connection)
         return
     with started_postgresql() as engine:
         url, limits = engine.url, evolve(limits, nul=False)
@@ -82,30 +95,78 @@ def _ibis(backend: str) -> Iterator[Holds]:
             user=url.username, host=url.query["host"], database=url.database
         )
         connection.con.autocommit = True
-        yield lambda seed: hold(seed, limits, ibis_database, connection=connection)
+        yield _holds(limits, ibis_database, connection=connection)
         connection.disconnect()
 
 
-def _many(dialect: Any) -> Limits:
-    return evolve(LIMITS[dialect], rows=ROWS)
+@contextmanager
+def _spark() -> Iterator[Holds]:
+    with started_spark() as connection:
+        yield on_spark(connection)
 
 
-PRINTINGS: Final[dict[str, Any]] = {
-    "SQLAlchemy on SQLite": lambda: _sqlite(""),
-    "SQLAlchemy on PostgreSQL": lambda: _postgresql(""),
-    "SQL on SQLite": lambda: _sqlite("literals"),
-    "SQL on PostgreSQL": lambda: _postgresql("literals"),
-    "SQL on DuckDB": lambda: _duckdb("literals"),
-    "SQL with values apart on SQLite": lambda: _sqlite("values"),
-    "SQL with values apart on PostgreSQL": lambda: _postgresql("values"),
-    "SQL with values apart on DuckDB": lambda: _duckdb("values"),
-    "Django on SQLite": lambda: _django("default"),
-    "Django on PostgreSQL": lambda: _django("postgresql"),
-    "Ibis on DuckDB": lambda: _ibis("duckdb"),
-    "Ibis on SQLite": lambda: _ibis("sqlite"),
-    "Ibis on Polars": lambda: _ibis("polars"),
-    "Ibis on PostgreSQL": lambda: _ibis("postgres"),
-}
+def on_spark(connection: Any) -> Holds:
+    """Return what holds tables in a Spark that has been started."""
+    limits = Limits(
+        ancestors=False, odd_names=False, kinds=("text", "int", "decimal", "bool"), depth=2
+    )
+    return _holds(limits, ibis_database, _DRAWS + 1, connection=connection)
+
+
+ENGINES: Final[tuple[tuple[str, Sequence[str], Any], ...]] = (
+    ("SQLite", [*_TEXTS], _sqlite),
+    ("DuckDB", ["SQL", "SQL with values apart"], _duckdb),
+    ("PostgreSQL", [*_TEXTS], _postgresql),
+    ("SQLite", ["Django"], lambda _: _django("default")),
+    ("PostgreSQL", ["Django"], lambda _: _django("postgresql")),
+    ("DuckDB", ["Ibis"], lambda _: _ibis("duckdb")),
+    ("SQLite", ["Ibis"], lambda _: _ibis("sqlite")),
+    ("PostgreSQL", ["Ibis"], lambda _: _ibis("postgres")),
+    ("Polars", ["Ibis"], lambda _: _ibis("polars")),
+    ("Spark", ["Ibis"], lambda _: _spark()),
+)
+"""The printings that are held on the same tables of an engine, and what opens it for them."""
+
+
+@define
+class Held:
+    """What one printing was held for."""
+
+    tables: int = 0
+    rows: int = 0
+    predicates: int = 0
+    seconds: float = 0
+
+    def add(self, rows: int, seconds: Sequence[float]) -> None:
+        """Count a table for which the printing said some predicates."""
+        if seconds:
+            self.tables += 1
+            self.rows += rows
+            self.predicates += len(seconds)
+            self.seconds += sum(seconds)
+
+    def __str__(self) -> str:
+        return (
+            f"{self.rows:>10,} rows in {self.tables:,} tables, {self.predicates:,} predicates and their negations,"
+            f" 0 disagreements ({self.seconds:,.0f} s)"
+        )
+
+
+def hold_engine(holds: Holds, printings: int, rows: int, seed: int = 0) -> list[Held]:
+    """Hold tables until each printing was held for as many rows."""
+    held = [Held() for _ in range(printings)]
+    while min(one.rows for one in held) < rows:
+        size = SIZES[seed % len(SIZES)]
+        try:
+            for one, seconds in zip(held, holds(seed, size), strict=True):
+                one.add(size, seconds)
+        except NotPushable:
+            pass  # which the database is not asked
+        except Exception as problem:
+            problem.add_note(f"seed {seed}")
+            raise
+        seed += 1
+    return held
 
 
 def main() -> int:
@@ -119,24 +180,21 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="the first seed")
     parser.add_argument("--only", default="", help="printings whose name contains this")
     options = parser.parse_args()
-    for name, printing in PRINTINGS.items():
-        if options.only not in name:
+    for engine, printings, opened in ENGINES:
+        names = {f"{printing} on {engine}": printing for printing in printings}
+        names = {name: printing for name, printing in names.items() if options.only in name}
+        if not names:
             continue
-        started, cases = time.monotonic(), -(-options.rows // ROWS)
-        with printing() as holds:
-            held, seed = 0, options.seed
-            while held < cases:
-                try:
-                    holds(seed)
-                    held += 1
-                except NotPushable:
-                    pass  # which the database is not asked
-                except AssertionError as problem:
-                    sys.stdout.write(f"{name}: {problem}\n")
-                    return 1
-                seed += 1
-        took = time.monotonic() - started
-        sys.stdout.write(f"{cases * ROWS:>10,} rows, 0 disagreements: {name} ({took:,.0f} s)\n")
+        started = time.monotonic()
+        try:
+            with opened([*names.values()]) as holds:
+                found = hold_engine(holds, len(names), options.rows, options.seed)
+        except AssertionError as problem:
+            sys.stdout.write(f"{', '.join(names)}: {problem}\n")
+            return 1
+        for name, held in zip(names, found, strict=True):
+            sys.stdout.write(f"{name}: {held}\n")
+        sys.stdout.write(f"  in {time.monotonic() - started:,.0f} s, with making and loading\n")
         sys.stdout.flush()
     return 0
 

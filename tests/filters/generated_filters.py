@@ -1,6 +1,6 @@
 """Make tables, nasty rows and predicates over them: what every printing is held against.
 
-All comes from one seed, so that a case of a failure can be made again (`case(seed, limits)`). `Limits` says
+All comes from one seed, so that a case of a failure can be made again (`cases(seed, limits)`). `Limits` says
 what an engine can store and say.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import count
 from random import Random
 from typing import Any, Final, TypeAlias
 
@@ -60,6 +61,7 @@ class Limits:
     correlated_ancestors: bool = True  # whose *where* speaks of rows outside
     depth: int = 3
     kinds: tuple[Kind, ...] = PLAIN
+    comparisons: int = 2_000_000  # of rows, which a predicate may ask for at most
 
 
 @frozen
@@ -167,7 +169,7 @@ class Values:
     """The values of one case: few of each kind, so that columns often hold the same."""
 
     def __init__(self, random: Random, limits: Limits) -> None:
-        few = 3 + random.randrange(8)
+        few = 3 + random.randrange(max(8, min(limits.rows, 600) // 10))
         texts = TEXTS + WITH_NUL * 2 * limits.nul
         made = ["".join(random.choices(texts, k=2)) for _ in range(few // 2)]
         self.of: dict[Kind, list[Any]] = {
@@ -207,19 +209,19 @@ def _tables(random: Random, limits: Limits, ids: Kind) -> tuple[Table, ...]:
     return tuple(tables)
 
 
-def _ids(random: Random, kind: Kind, count: int, limits: Limits) -> list[Any]:
+def _ids(random: Random, kind: Kind, size: int, limits: Limits) -> list[Any]:
     if kind == "int":
-        return random.sample([*INTS, *range(10, 10 + count)], count)
+        return random.sample([*INTS, *range(1000, 1000 + size)], size)
     texts = (TEXTS + WITH_NUL) if limits.nul else TEXTS
-    return random.sample([*texts, *(f"id{at}" for at in range(count))], count)
+    return random.sample([*texts, *(f"id{at}" for at in range(size))], size)
 
 
 def _rows(
     random: Random, tables: tuple[Table, ...], ids: Kind, values: Values, limits: Limits
 ) -> dict[str, Rows]:
-    counts = {table.name: random.randint(0, limits.others) for table in tables}
-    counts[tables[0].name] = limits.rows
-    of_rows = {name: _ids(random, ids, count, limits) for name, count in counts.items()}
+    sizes = {table.name: random.randint(0, limits.others) for table in tables}
+    sizes[tables[0].name] = limits.rows
+    of_rows = {name: _ids(random, ids, size, limits) for name, size in sizes.items()}
     dangling = _ids(random, ids, 1, limits)
     rows: dict[str, Rows] = {}
     for table in tables:
@@ -405,16 +407,45 @@ def _is_ip(one: Field) -> bool:
     return one.kind == "ip"
 
 
-def case(seed: int, limits: Limits) -> Case:
-    """Return the tables, rows and predicate that *seed* gives."""
+def cases(seed: int, limits: Limits) -> Iterator[Case]:
+    """Give the tables and rows that *seed* gives, each time with another predicate."""
     random = Random(seed)
     values = Values(random, limits)
     ids: Kind = random.choice(("int", "text"))
     tables = _tables(random, limits, ids)
     rows = _rows(random, tables, ids, values, limits)
-    aliases = (f"{random.choice(('t', 'T', 'row'))}_{number}" for number in range(1, 1_000_000))
+    aliases = (f"{random.choice(('t', 'T', 'row'))}_{number}" for number in count(1))
     maker = _Maker(random, limits, tables, values, aliases)
-    return Case(tables, rows, maker.predicate(limits.depth, {ROWS: tables[0]}), seed)
+    while True:
+        predicate = maker.predicate(limits.depth, {ROWS: tables[0]})
+        if limits.rows * _comparisons(predicate, rows) <= limits.comparisons:
+            yield Case(tables, rows, predicate, seed)
+
+
+def case(seed: int, limits: Limits) -> Case:
+    """Return the tables and rows that *seed* gives, with a predicate."""
+    return next(cases(seed, limits))
+
+
+_WAY: Final = 6
+"""The rows on a way up are not many more."""
+
+
+def _comparisons(predicate: Predicate, rows: dict[str, Rows]) -> int:
+    """Return how many rows, about, are compared to tell whether *predicate* is true of one, where no index helps."""
+    match predicate:
+        case Not(operand):
+            return _comparisons(operand, rows)
+        case And(operands) | Or(operands):
+            return sum(_comparisons(operand, rows) for operand in operands)
+        case Exists(str(table), where=where):
+            return len(rows[table]) * _comparisons(where, rows)
+        case HasMore(str(table)):
+            return len(rows[table])
+        case Ancestor(str(table), where=where):
+            return _WAY * (len(rows[table]) + _comparisons(where, rows))
+        case _:
+            return 1
 
 
 # ---- making a failure small -------------------------------------------------------------

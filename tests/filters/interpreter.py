@@ -226,6 +226,13 @@ def _with_those_above(ancestor: Ancestor, rows: Mapping[str, Row], tables: Table
     at, seen = _value(ancestor.start, rows), set()
     while at is not None and at not in seen and len(seen) < ancestor.most:
         seen.add(at)
-        found = [row for row in tables[ancestor.table] if row[ancestor.id.name] == at]
+        found = _named(at, ancestor, tables)
         yield from found
         at = found[0][ancestor.parent.name] if found else None
+
+
+def _named(at: object, ancestor: Ancestor, tables: Tables) -> Sequence[Row]:
+    """Return the rows whose id is *at*."""
+    if isinstance(tables, Indexed):
+        return tables.where(ancestor.table, [ancestor.id], (at,))
+    return [row for row in tables[ancestor.table] if row[ancestor.id.name] == at]

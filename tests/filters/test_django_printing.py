@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
 import subprocess
 import sys
@@ -36,21 +35,17 @@ from policyengine.filters.predicates import (
     both,
     either,
 )
-from tests.filters.databases import hold
 from tests.filters.django_models import (
     connections,
-    django_database,
     insert,
     model_of,
     models,
     selected,
     tables_of,
-    use_postgresql,
 )
-from tests.filters.generated_filters import DECIMALS, Limits
+from tests.filters.generated_filters import DECIMALS
 from tests.filters.interpreter import holds
 
-SEEDS = range(int(os.environ.get("FROM", "0")), int(os.environ.get("TO", "50")))  # of 40 rows each
 SIGNS: tuple[Comparison, ...] = ("==", "!=", "<", "<=", ">", ">=")
 TITLE, OTHER = Column(ROWS, "title", "text"), Column(ROWS, "other", "text")
 PRICE, AT = Column(ROWS, "price", "decimal"), Column(ROWS, "at", "instant")
@@ -70,22 +65,6 @@ def document(**other: Any) -> Any:
             "at": models.DateTimeField(null=True),
         },
     )
-
-
-def test_sqlite_selects_what_the_predicate_says():
-    limits = Limits(odd_names=False, kinds=("text", "int", "bool", "instant"))
-    for seed in SEEDS:
-        hold(seed, limits, django_database, using="default", collations=[None, "NOCASE"])
-
-
-def test_postgresql_selects_what_the_predicate_says(postgresql):
-    use_postgresql(postgresql)
-    limits = Limits(odd_names=False, nul=False)
-    for seed in SEEDS:
-        hold(
-            seed, limits, django_database, using="postgresql", collations=[None, "insensitive", "C"]
-        )
-    connections["postgresql"].close()
 
 
 def test_decimals_of_fifteen_digits_are_told_apart():

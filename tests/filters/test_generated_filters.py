@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import nullcontext
+from typing import Any
+
+import pytest
+from attrs import evolve
 
 from policyengine.filters import predicates
 from policyengine.filters.predicates import (
@@ -26,7 +31,8 @@ from policyengine.filters.predicates import (
     walk,
 )
 from policyengine.model.values import Ip
-from tests.filters.generated_filters import PLAIN, Limits, case, shrunk
+from tests.filters.databases import hold, meant
+from tests.filters.generated_filters import PLAIN, Case, Limits, case, shrunk
 from tests.filters.interpreter import holds
 
 NAME, LEVEL, AT = (
@@ -116,3 +122,24 @@ def test_a_failure_is_made_small():
     small = shrunk(failed, fails)
     assert sum(map(len, small.rows.values())) == 1
     assert not any(isinstance(node, And) for node in walk(small.predicate))
+
+
+def test_of_rows_with_the_same_values_one_is_asked():
+    for seed in range(60):
+        made = case(seed, Limits(loose=True))
+        rows = made.rows[made.filtered.name]
+        expected = {row["key"] for row in rows if holds(made.predicate, row, made.rows)}
+        assert meant(made) == expected
+
+
+def test_a_database_that_says_otherwise_is_noticed():
+    def without_patterns(made: Case) -> Any:
+        def select(predicate: Predicate) -> set[int]:
+            selected = meant(evolve(made, predicate=predicate))
+            return selected - {0} if isinstance(predicate, Matches) else selected
+
+        return nullcontext(select)
+
+    with pytest.raises(AssertionError, match=r"seed 1: Matches.*\n.*'key': 0") as failed:
+        hold(1, Limits(), without_patterns, draws=200)
+    assert str(failed.value).count("'key'") == 1

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any
 
 import ibis
 import pyarrow as pa
@@ -27,67 +26,11 @@ from policyengine.filters.predicates import (
     Parameter,
     Predicate,
 )
-from tests.filters.databases import hold
-from tests.filters.generated_filters import Limits
-from tests.filters.ibis_database import ibis_database
-from tests.whole import share
 
 pytestmark = [  # what Ibis uses is deprecated in pandas, Polars and DuckDB
     pytest.mark.filterwarnings(f"ignore:{said}")
     for said in ("The 'future.infer_string'", "`is_in` with a collection", "fetch_arrow_table")
 ]
-
-SEEDS: Final = range(
-    int(os.environ.get("FROM", "0")), int(os.environ.get("TO", share(50, 5)))
-)  # of 40 rows each
-
-
-def held(connection: Any, limits: Limits) -> int:
-    """Hold cases, and return how many of them the database can say."""
-    said = 0
-    for seed in SEEDS:
-        try:
-            hold(seed, limits, ibis_database, connection=connection)
-            said += 1
-        except NotPushable:
-            pass
-    return said
-
-
-def test_duckdb_selects_what_the_predicate_says():
-    assert held(ibis.duckdb.connect(), Limits(ancestors=False)) == len(SEEDS)
-
-
-def test_polars_selects_what_the_predicate_says():
-    assert held(ibis.polars.connect(), Limits(ancestors=False)) > len(SEEDS) / 3
-
-
-def test_sqlite_selects_what_the_predicate_says():
-    limits = Limits(ancestors=False, kinds=("text", "int", "bool"))
-    assert held(ibis.sqlite.connect(), limits) == len(SEEDS)
-
-
-def test_postgresql_selects_what_the_predicate_says(postgresql):
-    url = postgresql.url
-    connection = ibis.postgres.connect(
-        user=url.username, host=url.query["host"], database=url.database
-    )
-    connection.con.autocommit = True
-    try:
-        assert held(connection, Limits(ancestors=False, nul=False)) == len(SEEDS)
-    finally:
-        connection.disconnect()
-
-
-@pytest.mark.filterwarnings("ignore")  # of Spark's own
-def test_spark_selects_what_the_predicate_says(spark):
-    limits = Limits(
-        ancestors=False, odd_names=False, kinds=("text", "int", "decimal", "bool"), depth=2
-    )
-    assert held(spark, limits) > len(SEEDS) / 3
-
-
-# ---- by hand ----------------------------------------------------------------------------
 
 TAG = Column("t", "document", "int")
 ID, PARENT = Column(ROWS, "id", "int"), Column(ROWS, "parent", "int")
