@@ -5,29 +5,23 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Collection
-from typing import Any, Final, Unpack
+from typing import Any, Unpack
 
-from policyengine.adapters.declaring import E, declared, is_declared
+from policyengine.adapters.declaring import E, declared
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
 from policyengine.model.decision import Decision
 
 try:
-    from flask import Flask, Response, current_app, g, request
-    from flask.views import MethodView, View
+    from flask import Flask, Response, current_app, g
     from werkzeug.local import LocalProxy
-    from werkzeug.routing import Rule
 except ImportError:
     raise ImportError("this needs Flask: install `policyengine-dsl[flask]`") from None
 
-__all__ = ["ExplainBudget", "Guard", "Refusal"]
+from policyengine.adapters.flask_gatekeeper import refuse_undeclared
 
-_READ_ONLY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_OF_CLASSES: Final = frozenset(
-    filter(inspect.iscode, inspect.unwrap(View.as_view).__func__.__code__.co_consts)
-)
-"""The code of the views that Flask makes of classes."""
+__all__ = ["ExplainBudget", "Guard", "Refusal"]
 
 
 class Guard(EnforcementPoint):
@@ -107,33 +101,9 @@ class Guard(EnforcementPoint):
 
         *public*: the endpoints that are for everybody and only read, as `"static"`.
         """
-        names = frozenset([public] if isinstance(public, str) else public)
-        logged: set[str] = set()  # by rule, since clients may choose the method
-
-        def refuse_undeclared() -> None:
-            rule = request.url_rule
-            if rule is None or _answers_by_itself(rule) or _is_public(rule, names):
-                return
-            if not _declares(app.view_functions[rule.endpoint]):
-                is_new = rule.rule not in logged
-                logged.add(rule.rule)
-                raise self.undeclared(f"{request.method} {rule.rule}", log=is_new)
-
         app.register_error_handler(Refusal, _answer)  # refused by Flask once requests were handled
-        for step in (
-            app.preprocess_request,
-            app.dispatch_request,
-        ):  # which may lead to another rule
-            vars(app)[step.__name__] = _after(refuse_undeclared, step)
-
-
-def _after(check: Callable[[], None], step: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(step)
-    def checked(*args: Any, **more: Any) -> Any:
-        check()
-        return step(*args, **more)
-
-    return checked
+        names = frozenset([public] if isinstance(public, str) else public)
+        refuse_undeclared(app, names, self.undeclared)
 
 
 def _taken(resource: Any) -> tuple[frozenset[str], bool]:
@@ -154,31 +124,6 @@ def _check_given(taken: Collection[str], given: Collection[str]) -> None:
 def _itself(found: Any) -> Any:
     """Return what a proxy stands for, such as the user of an extension."""
     return found._get_current_object() if isinstance(found, LocalProxy) else found  # noqa: SLF001 - documented
-
-
-def _answers_by_itself(rule: Rule) -> bool:
-    """Whether Flask answers, and no view: `OPTIONS`."""
-    return request.method == "OPTIONS" and bool(getattr(rule, "provide_automatic_options", False))
-
-
-def _is_public(rule: Rule, names: frozenset[str]) -> bool:
-    return rule.endpoint in names and rule.methods is not None and rule.methods <= _READ_ONLY
-
-
-def _declares(view: Any) -> bool:
-    """Whether a view is declared, or the method of its class that answers the request."""
-    if is_declared(view):
-        return True
-    class_ = getattr(view, "view_class", None)
-    is_made_by_flask = getattr(view, "__code__", None) in _OF_CLASSES
-    if class_ is None or class_.decorators or not is_made_by_flask:  # which may not call it
-        return False
-    if class_.dispatch_request is not MethodView.dispatch_request:
-        return is_declared(class_.dispatch_request)
-    method = getattr(class_, request.method.lower(), None)
-    if method is None and request.method == "HEAD":
-        method = getattr(class_, "get", None)
-    return is_declared(method)
 
 
 def _answer(refusal: Refusal) -> Response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from flask import Blueprint, Flask, redirect, request, url_for
@@ -223,7 +224,7 @@ def a_decorator_above(app, declare):
 
 
 def secret_of_its_own() -> Any:
-    return lambda **_: SECRET
+    return lambda *_, **__: SECRET
 
 
 @way
@@ -315,6 +316,130 @@ def what_stands_for_a_method(app, declare):
 
     app.add_url_rule("/s", "s", declare(Proxy(Controller().show)))
     return get("/s")
+
+
+@way
+def a_class_that_gets_another_method_later(app, declare):
+    class Own(MethodView):
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return swapped("/s", lambda: setattr(Own, "get", declare(secret_of_its_own())))
+
+
+@way
+def an_object_with_another_method_than_its_class(app, declare):
+    class Own(MethodView):
+        def __init__(self):
+            self.get = declare(secret_of_its_own())
+
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def an_object_that_swaps_its_method_while_it_answers(app, declare):
+    class Own(MethodView):
+        init_every_request = False
+
+        @GUARD.public
+        def get(self):
+            self.get = declare(secret_of_its_own())
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return swapped("/s", lambda: None)
+
+
+@way
+def an_object_that_dispatches_in_another_way(app, declare):
+    class Own(View):
+        def __init__(self):
+            self.dispatch_request = declare(secret_of_its_own())
+
+        @GUARD.public
+        def dispatch_request(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def an_object_that_finds_its_method_itself(app, declare):
+    class Own(MethodView):
+        @GUARD.public
+        def get(self):
+            return "public"
+
+        def __getattribute__(self, name):
+            return other if name == "get" else super().__getattribute__(name)
+
+    other = declare(secret_of_its_own())
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def an_object_of_another_class(app, declare):
+    class Other(MethodView):
+        @declare
+        def get(self):
+            return SECRET
+
+    class Own(MethodView):
+        def __new__(cls):
+            return Other()
+
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    app.add_url_rule("/s", view_func=Own.as_view("s"))
+    return get("/s")
+
+
+@way
+def a_view_that_is_said_to_be_of_another_class(app, declare):
+    class Own(MethodView):
+        init_every_request = False
+
+        @declare
+        def get(self):
+            return SECRET
+
+    class Other(MethodView):
+        @GUARD.public
+        def get(self):
+            return "public"
+
+    view = Own.as_view("s")
+    view.view_class = Other
+    app.add_url_rule("/s", view_func=view)
+    return get("/s")
+
+
+@way
+def a_rule_that_a_function_redirects(app, declare):
+    app.url_map.add(Rule("/s", endpoint="s", redirect_to=declare(lambda _: SECRET)))
+    return lambda client: unquote(client.get("/s").headers.get("location", ""))
+
+
+def swapped(path: str, swap: Callable[[], object]) -> Ask:
+    """Ask once, *swap* something and ask again."""
+
+    def ask(client: FlaskClient) -> str:
+        client.get(path)
+        swap()
+        return client.get(path).get_data(as_text=True)
+
+    return ask
 
 
 def as_it_is(view: Any) -> Any:
