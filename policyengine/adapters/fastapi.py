@@ -97,15 +97,19 @@ class Guard(InstalledGuard):
             if hasattr(route, "original_router"):  # which was included
                 yield from self.lists_of(route.original_router)
 
-    def declares(self, route: Any) -> bool:
-        dependant = getattr(route, "dependant", None)
+    def declared_in(self, route: Any) -> object | None:
+        dependant: object | None = getattr(route, "dependant", None)
         for name in () if dependant is None else _chosen_by_client(dependant):
             text = "the resource of %s is another one than its own: `%s` is not in its path"
             log_error(text, getattr(route, "path", "a frontend"), name)
-            return False
-        return super().declares(route) or (
-            dependant is not None and any(map(is_declared, _calls(dependant)))
-        )
+            return None
+        if dependant is not None and any(map(is_declared, _calls(dependant))):
+            return dependant
+        return super().declared_in(route)
+
+    def asking(self, route: Any) -> Iterable[Any]:
+        dependant = getattr(route, "dependant", None)
+        return () if dependant is None else _asking(dependant)
 
 
 @declared
@@ -148,6 +152,14 @@ def _parameters(dependant: Any) -> Iterator[_Parameter]:
 
 def _all_parameters(dependant: Any) -> set[_Parameter]:
     return {*_parameters(dependant)}.union(*map(_all_parameters, dependant.dependencies))
+
+
+def _asking(dependant: Any) -> Iterator[Any]:
+    """Give *dependant* if it is declared or depends on what is, and that."""
+    below = [one for each in dependant.dependencies for one in _asking(each)]
+    if below or is_declared(dependant.call):
+        yield dependant
+        yield from below
 
 
 def _calls(dependant: Any) -> Iterator[object]:

@@ -62,9 +62,14 @@ class InstalledGuard(EnforcementPoint):
         """Return where the lists of these routes are: a router and the name of its attribute."""
         return [(router, "routes")]
 
-    def declares(self, route: Any) -> bool:
-        """Whether *route*, which leads to one endpoint, is declared."""
-        return is_declared(getattr(route, "endpoint", None))
+    def declared_in(self, route: Any) -> object | None:
+        """Return what is declared of *route*, which leads to one endpoint."""
+        parts = (getattr(route, name, None) for name in ("app", "endpoint"))
+        return next(filter(is_declared, parts), None)
+
+    def asking(self, _: Any) -> Iterable[Any]:
+        """Return what a route depends on: nothing, of Starlette."""
+        return ()
 
 
 class Gatekeeper:
@@ -120,8 +125,13 @@ def _router_in(app: Any) -> tuple[Router, bool]:
 
 
 def _is_guarded(app: Starlette) -> bool:
-    middleware: list[Any] = app.user_middleware
-    return any(one.cls is Gatekeeper for one in middleware)
+    one: Any = app.middleware_stack
+    if one is None:  # it is made with the first request
+        middleware: list[Any] = app.user_middleware
+        return any(each.cls is Gatekeeper for each in middleware)
+    while not isinstance(one, Gatekeeper | Router):
+        one = one.app
+    return isinstance(one, Gatekeeper)
 
 
 def _noting(scope: Scope, send: Send) -> Send:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
-from typing import Any, Final, Unpack
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Unpack
 
 from policyengine.adapters.declaring import E, declared
 from policyengine.adapters.enforcement import Decides, Options
@@ -25,8 +25,6 @@ except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
 __all__ = ["ExplainBudget", "Guard", "Refusal", "Requirement"]
-
-_DISPATCHING: Final = (HTTPEndpoint.__await__, WebSocketEndpoint.__await__)
 
 
 class Guard(InstalledGuard):
@@ -81,15 +79,21 @@ class Requirement:
         made: Any
         inner: Any = endpoint
         if isinstance(endpoint, type):
-            if getattr(endpoint, "__await__", None) not in _DISPATCHING:
-                raise TypeError(f"{endpoint.__name__} would answer without `dispatch`, unchecked")
+            maker: Any = object.__new__
+            makes_others = type(inner) is not type or inner.__new__ is not maker
+            if makes_others or not issubclass(endpoint, HTTPEndpoint | WebSocketEndpoint):
+                raise TypeError(
+                    f"an object of {endpoint.__name__} may be no endpoint, and answer unchecked"
+                )
             check = self.check
 
-            async def dispatch(self: Any) -> None:
-                await check(HTTPConnection(self.scope))
-                await inner.dispatch(self)
+            def answer(
+                self: Any,
+            ) -> Iterator[Any]:  # of the class: an object may have its own `dispatch`
+                yield from check(HTTPConnection(self.scope)).__await__()
+                yield from inner.__await__(self)
 
-            made = type(endpoint)(endpoint.__name__, (endpoint,), {"dispatch": dispatch})
+            made = type(endpoint.__name__, (endpoint,), {"__await__": answer})
         else:
 
             @functools.wraps(endpoint)

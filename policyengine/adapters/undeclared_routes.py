@@ -15,6 +15,7 @@ from starlette.routing import Host, Match, Mount, Router
 from starlette.types import Scope
 
 from policyengine.adapters.declaring import is_declared
+from policyengine.adapters.route_parts import RouteParts, leads_to
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD"})
 _MAKERS: Final = frozenset({"starlette", "fastapi"})
@@ -29,8 +30,11 @@ class KnowsRoutes(Protocol):
     def lists_of(self, router: Router) -> Iterable[tuple[Router, str]]:
         """Return where the lists of these routes are: a router and the name of its attribute."""
 
-    def declares(self, route: Any) -> bool:
-        """Whether *route*, which leads to one endpoint, is declared."""
+    def declared_in(self, route: Any) -> object | None:
+        """Return what is declared of *route*, which leads to one endpoint: that, or what it depends on."""
+
+    def asking(self, route: Any) -> Iterable[Any]:
+        """Return what *route* depends on that is declared, and what depends on that."""
 
 
 class UndeclaredRoutes:
@@ -51,13 +55,14 @@ class UndeclaredRoutes:
         self._is_guarded = is_guarded
         # What routes are known by: an object, its attribute, the value, and what was in it, if it is a list of routes.
         self._seen: list[tuple[object, str, Any, list[Any] | None]] = []
+        self._parts = RouteParts()
         self.found = self._undeclared(router, "")
         if router.middleware_stack != router.app:  # which may lead a request to another path
             self.found = [(what, Everything) for what, _ in self.found]
 
     def has_changed(self) -> bool:
-        """Whether there are other routes now."""
-        return any(_is_other(*one) for one in self._seen)
+        """Whether there are other routes now, or a part of one is another."""
+        return any(_is_other(*one) for one in self._seen) or self._parts.have_changed()
 
     def _undeclared(self, router: Router, path: str) -> list[tuple[str, Any]]:
         if self._is_own(router, "__call__", "app"):
@@ -66,11 +71,18 @@ class UndeclaredRoutes:
         for owner, name in self._guard.lists_of(router):
             routes = getattr(owner, name)
             self._seen.append((owner, name, routes, [*routes]))
-            if owner is not router and self._is_own(owner, "handle", "matches"):
-                found.append(("what an included router of its own kind answers", Everything))
+            if hasattr(owner, "_routes_version"):  # by which FastAPI makes included routes again
+                self._see(owner, "_routes_version")
+            included = [one for one in routes if hasattr(one, "original_router")]
+            for one in (owner, *included):
+                self._parts.note(one, one)
+                if one is not router and self._is_own(one, "handle", "matches"):
+                    found.append(("what an included router of its own kind answers", Everything))
         routes = self._guard.routes_of(router)
         found += [(what, one) for route in routes for what, one in self._lacks(route, path)]
-        self._seen.append((router, "default", router.default, None))
+        self._see(router, "default", "middleware_stack")
+        if not leads_to(router.middleware_stack, router.app):
+            found.append(("what answers in the place of a router", Everything))
         ends = getattr(router.default, "__func__", None) is Router.not_found
         if not (ends or is_declared(router.default)):
             found.append(("what answers where there is no route", Everything))
@@ -82,32 +94,50 @@ class UndeclaredRoutes:
         path = f"{above}{getattr(route, 'path', None) or getattr(original, 'host', '')}"
         methods = frozenset(getattr(route, "methods", None) or ())
         name = f"{','.join(sorted(methods)) or type(original).__name__} {path}"
+        effective = getattr(route, "_effective_route", route)
+        self._parts.note(original, effective, self._guard.asking(effective))
         if self._is_own(original, "handle", "matches", "get_route_handler"):
             yield f"{name} (of a class that answers by itself)", _Whatever(route)
         elif isinstance(original, Mount | Host):
             yield from self._lacks_below(route, original, path)
         else:
+            if path in self._public:
+                self._seen.append((route, "methods", route.methods, [*methods]))
             is_public = path in self._public and methods and methods <= _READ_ONLY
-            if not (is_public or self._guard.declares(route)):
+            declared = None if is_public else self._guard.declared_in(effective)
+            if not is_public and declared is None:
                 yield name, route
+            elif not (is_public or self._leads_to(original, effective, declared)):
+                yield f"{name} (which leads to something else by now)", route
+
+    def _leads_to(self, original: Any, route: Any, declared: object) -> bool:
+        # A frontend has no application: it asks what it depends on by itself.
+        is_known = "app" not in vars(original) or isinstance(original, self._trusted)
+        return is_known or leads_to(route.app, declared)
 
     def _lacks_below(self, route: Any, mount: Any, path: str) -> Iterator[tuple[str, Any]]:
-        self._seen.append((mount, "app", mount.app, None))
+        self._see(mount, "app")
         app = _behind_middleware(mount)
         if f"{path}/*" in self._public or is_declared(app):
             return
         if isinstance(app, Starlette):
-            if self._is_own(app, "__call__", "build_middleware_stack"):
+            self._see(app, "router", "middleware_stack")
+            self._seen.append((app, "user_middleware", app.user_middleware, [*app.user_middleware]))
+            stack = app.middleware_stack
+            leads_elsewhere = stack is not None and not leads_to(stack, app.router)
+            if leads_elsewhere or self._is_own(app, "__call__", "build_middleware_stack"):
                 app = None
             elif self._is_guarded(app):
                 return
             else:
-                self._seen.append((app, "router", app.router, None))
                 app = app.router
         below = self._undeclared(app, path) if isinstance(app, Router) else [("", None)]
         if below:
             what = below[0][0]
             yield f"{path}/*{what and f' (there, {what})'}", route
+
+    def _see(self, owner: object, *names: str) -> None:
+        self._seen += [(owner, name, getattr(owner, name), None) for name in names]
 
     def _is_own(self, part: object, *names: str) -> bool:
         """Whether *part* has one of these methods from somebody else than Starlette or FastAPI, who is not trusted."""
@@ -147,10 +177,7 @@ def is_made_by_framework(class_: type) -> bool:
 def _behind_middleware(mount: Any) -> Any:
     """Return what *mount* leads to; what it answers with by now, if that is something else."""
     base = getattr(mount, "_base_app", mount.app)  # of a host, which has no middleware
-    app = mount.app
-    while app is not base and hasattr(app, "app"):
-        app = app.app
-    return app
+    return base if leads_to(mount.app, base) else mount.app
 
 
 def _is_other(owner: object, name: str, value: Any, before: list[Any] | None) -> bool:

@@ -177,6 +177,30 @@ def test_a_service_whose_router_answers_by_itself_is_refused():
     assert TestClient(app).get("/any").status_code == 403
 
 
+class AwaitsItself(HTTPEndpoint):
+    def __await__(self) -> Any:
+        return asgi(self.scope, self.receive, self.send).__await__()
+
+
+class Dispatches(HTTPEndpoint):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.dispatch = lambda: asgi(*args)
+
+
+@pytest.mark.parametrize("endpoint", [AwaitsItself, Dispatches])
+def test_an_object_of_an_endpoint_answers_after_the_check_in_whatever_way(endpoint: Any):
+    guarded = PLAIN.requires("read", DOCUMENTS["plan"])(endpoint)
+    client = TestClient(
+        Starlette(
+            routes=[Route("/s", PLAIN.public(PLAIN.requires("read", DOCUMENTS["plan"])(guarded)))]
+        )
+    )
+    PLAIN.install(client.app)
+    assert client.get("/s", headers={"x-user": "ann"}).text == SECRET
+    assert client.get("/s", headers={"x-user": "bob"}).status_code == 403
+
+
 def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
     class Own:
         def __init__(self, *args: Any) -> None:
@@ -185,11 +209,18 @@ def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
         def __await__(self) -> Any:
             return asgi(*self.args).__await__()
 
-    class Derived(HTTPEndpoint):
-        def __await__(self) -> Any:
-            return asgi(self.scope, self.receive, self.send).__await__()
+    class Another(HTTPEndpoint):
+        def __new__(cls, *args: Any) -> Any:
+            return Own(*args)
 
-    for one in (Own, Derived):
+    class Making(type):
+        def __call__(cls, *args: Any) -> Any:
+            return Own(*args)
+
+    class Made(HTTPEndpoint, metaclass=Making):
+        pass
+
+    for one in (Own, Another, Made):
         with pytest.raises(TypeError, match="unchecked"):
             PLAIN.requires("read", DOCUMENTS["plan"])(one)
 
