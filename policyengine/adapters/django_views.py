@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping
+from types import MethodType
 from typing import Any
 
 try:
@@ -13,6 +15,19 @@ except ModuleNotFoundError:
 from policyengine.adapters.declaring import declared
 from policyengine.adapters.django import Guard
 from policyengine.adapters.django_requests import private
+
+
+class _OfTheClass:
+    """A method that no object has another in the place of, whatever is in its `__dict__`."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+
+    def __get__(self, view: object, _: type) -> Any:
+        return self._function if view is None else MethodType(self._function, view)
+
+    def __set__(self, *_: object) -> None:
+        raise ImproperlyConfigured("`dispatch` is where the guard is asked")
 
 
 class GuardedView:
@@ -37,12 +52,13 @@ class GuardedView:
         if "dispatch" in given:
             raise ImproperlyConfigured("`dispatch` is where the guard is asked")
         made: Callable[..., Any] = super().as_view(**given)  # type: ignore[misc]  # of the views that it is a base of
-        return declared(made)
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name == "dispatch":
-            raise ImproperlyConfigured("`dispatch` is where the guard is asked")
-        super().__setattr__(name, value)
+        @functools.wraps(made)
+        def view(*args: Any, **kwargs: Any) -> Any:
+            _check(cls)  # again: it may have another `dispatch` by now
+            return made(*args, **kwargs)
+
+        return declared(view)
 
     def get_resource(self, *_: Any, **__: Any) -> Any:
         """Return what is acted on: of a view of one object that object. It may be asynchronous."""
@@ -55,6 +71,7 @@ class GuardedView:
         found: Any = super()
         return found.get_object(*() if queryset is None else (queryset,))
 
+    @_OfTheClass
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Ask the guard, and then do what the view does."""
         view: Any = super()

@@ -67,12 +67,37 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
         return app_config
 
     def receive_route(self, route: BaseRoute) -> None:
-        """Refuse to serve a route of which a handler would not ask this guard first."""
+        """Refuse to serve a route of which a handler would not ask this guard first, now or when it is called."""
         found: Any = route
         for handler in getattr(found, "route_handlers", None) or [found.route_handler]:
-            if _is_own(handler) or handler.resolve_guards()[:1] != [self.refuse_undeclared]:
+            if not self._is_asked_first_by(handler):
                 handler.ownership_layers[0].routes.remove(route)  # where it is by now
                 raise ImproperlyConfiguredException(f"{route.path} would be served unchecked")
+        found.__class__ = self._looking_again(
+            type(found)
+        )  # its objects have no attributes of their own
+
+    def _is_asked_first_by(self, handler: BaseRouteHandler) -> bool:
+        return not _is_own(handler) and handler.resolve_guards()[:1] == [self.refuse_undeclared]
+
+    def _looking_again(self, kind: Any) -> type:
+        """Return the *kind* of routes of which the handler that is called in the end asks this guard."""
+        is_asked_first_by, undeclared = self._is_asked_first_by, self.undeclared
+
+        class Looking(kind):  # type: ignore[misc]  # of a route, HTTP or not
+            __slots__ = ()
+
+            async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+                found: Any = self
+                if scope["type"] == ScopeType.HTTP and hasattr(found, "route_handler_map"):
+                    handler = found.route_handler_map[scope["method"]][0]
+                else:
+                    handler = found.route_handler
+                if not is_asked_first_by(handler):
+                    raise _for(scope, undeclared(f"what answers {found.path} by now"))
+                await super().handle(scope, receive, send)
+
+        return Looking
 
     def requires(self, action: str, resource: object) -> LitestarGuard:
         """Return the guard of handlers that are *action* on *resource*: an entity, or what gives it from the connection.
@@ -88,7 +113,7 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
                 context = await _given(self._context, connection)
                 decision = await self.enforce_async(subject, action, about, context)
             except Refusal as refusal:
-                raise _for(connection, refusal) from None
+                raise _for(connection.scope, refusal) from None
             scope: Any = connection.scope
             scope[_DECISION], scope[_RESOURCE] = decision, about
 
@@ -126,7 +151,7 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
         path = connection.scope["path_template"] or ", ".join(sorted(handler.paths))
         is_new = (methods, path) not in self._told
         self._told.add((methods, path))
-        raise _for(connection, self.undeclared(f"{methods} {path}", log=is_new))
+        raise _for(connection.scope, self.undeclared(f"{methods} {path}", log=is_new))
 
 
 @declared
@@ -136,11 +161,12 @@ async def _for_everybody(_: Connection, __: BaseRouteHandler) -> None:
 
 def _is_own(handler: BaseRouteHandler) -> bool:
     """Whether *handler* is of a class that asks guards in its own way."""
-    return any(
+    names = ("authorize_connection", "resolve_guards")
+    return not {*names}.isdisjoint(getattr(handler, "__dict__", ())) or any(
         not next(one for one in type(handler).__mro__ if name in vars(one)).__module__.startswith(
             "litestar."
         )
-        for name in ("authorize_connection", "resolve_guards")
+        for name in names
     )
 
 
@@ -153,9 +179,9 @@ async def _given(source: Any, connection: Connection) -> object:
     return await found if isinstance(found, Awaitable) else found
 
 
-def _for(connection: Connection, refusal: Refusal) -> Exception:
+def _for(scope: Any, refusal: Refusal) -> Exception:
     """Return what Litestar answers with: it closes websockets for exceptions of its own alone."""
-    if connection.scope["type"] == ScopeType.WEBSOCKET:
+    if scope["type"] == ScopeType.WEBSOCKET:
         return WebSocketException(detail=refusal.closing_reason, code=_POLICY_VIOLATION)
     return refusal
 

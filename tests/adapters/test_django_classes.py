@@ -1,0 +1,68 @@
+"""Hold that a class of Django's views, or an object of one, that dispatches in another way by now answers nothing unchecked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django")
+
+import tests.django_settings  # noqa: F401 - before what needs them
+from tests.adapters import django_site as site
+
+from django.core.exceptions import ImproperlyConfigured  # isort: skip  # after its settings
+from django.http import HttpResponse  # isort: skip
+from django.test import RequestFactory  # isort: skip
+from django.views.generic import View  # isort: skip
+
+
+class Shown(site.GuardedView, View):
+    guard, action = site.guard, "read"
+
+    def get_resource(self, *_: Any, **__: Any) -> site.Note:
+        return site.Note(pk=1, owner=site.User(username="bob"))
+
+    def get(self, _: Any) -> HttpResponse:
+        return HttpResponse("secret")
+
+
+def asked(view: Any, who: str) -> Any:
+    request = RequestFactory().get("/")
+    request.user = site.User(username=who)
+    return view(request)
+
+
+@pytest.mark.parametrize("where", ["class", "base"])
+def test_a_class_that_dispatches_otherwise_by_now_answers_nothing(where: str):
+    base = type("Base", (Shown,), {})
+    own = type("Own", (base,), {})
+    view = own.as_view()
+    assert asked(view, "bob").content == b"secret"
+    (own if where == "class" else base).dispatch = site.undeclared
+    for who in ("bob", "ann"):
+        with pytest.raises(ImproperlyConfigured, match="first base"):
+            asked(view, who)
+
+
+def test_an_object_has_no_dispatch_of_its_own():
+    def setup(self: Any, *args: Any, **kwargs: Any) -> None:
+        Shown.setup(self, *args, **kwargs)
+        vars(self)["dispatch"] = site.undeclared
+
+    view = type("Own", (Shown,), {"setup": setup}).as_view()
+    assert asked(view, "bob").content == b"secret"
+    assert asked(view, "ann").status_code == 403
+
+
+@pytest.mark.parametrize("method", ["get", "http_method_not_allowed"])
+def test_whatever_method_an_object_puts_in_the_place_of_another_is_asked_about(method: str):
+    def setup(self: Any, *args: Any, **kwargs: Any) -> None:
+        Shown.setup(self, *args, **kwargs)
+        setattr(self, method, lambda *_: HttpResponse("another secret"))
+
+    view = type("Own", (Shown,), {"setup": setup}).as_view()
+    for verb in ("get", "put"):
+        request = getattr(RequestFactory(), verb)("/")
+        request.user = site.User(username="ann")
+        assert view(request).status_code == 403
