@@ -130,8 +130,8 @@ class Guard(EnforcementPoint, Middleware):
 
     async def enforced(self, context: Any, action: str, given: Any) -> tuple[str, Any]:
         """Return what was decided about, and allowed; raise `Refusal` for everything else."""
-        if context.fastmcp.middleware[:1] != [self]:
-            raise self.undeclared("a middleware before the guard; it")
+        if not self._last.is_in_force(context.fastmcp):
+            raise self.undeclared("a middleware before the guard, or a lost check; it")
         seen = self.seen(action, given or {})
         subject, resource = await self._parts(context)
         try:

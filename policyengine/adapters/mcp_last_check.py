@@ -111,6 +111,10 @@ class LastCheck(Transform):
                 raise error_of(refusal) from refusal
             raise ToolError(refusal.problem["detail"]) from refusal
 
+    def is_in_force(self, server: Any) -> bool:
+        """Whether *server* asks the guard before all else, and this at last."""
+        return server.middleware[:1] == [self._guard] and self in server.transforms
+
     async def arguments(self, server: Any, message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a tool is called with, and what of that is decided about.
 

@@ -27,6 +27,7 @@ from tests.adapters.test_mcp_bypasses import (
     WHY,
     asked,
     called,
+    coercing,
     guarded,
     server,
     wipe,
@@ -284,3 +285,11 @@ def test_what_a_template_reads_of_a_query_is_what_rules_see():
     assert asyncio.run(_read(made, "find://all?q=a/b%26c")) == "all a/b&c"
     for query in ("a+secret", "a%20secret", "%61%20s%65cret"):
         assert "it is secret" in asyncio.run(_read(made, f"find://all?q={query}"))
+
+
+def test_a_server_without_the_last_check_does_nothing():
+    made = guarded(coercing())
+    assert called(made, "trim", OPEN) == "read /pub/a"
+    made._transforms.clear()
+    for path in ("/pub/a", "/pub/../etc"):
+        assert called(made, "trim", {"path": path}) == NOTHING
