@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, Final, assert_never
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.loops import Level, loop_function
@@ -148,11 +149,12 @@ class Module(Struct, eq=False):
 
 
 class Variable(Struct, frozen=True):
-    """A variable in Python: how much it grows each microsecond, and whether it must be called."""
+    """A variable in Python: how much it grows each microsecond, whether it must be called, and whether it holds the key of an entity."""
 
     name: str
     slope: int | None = 0
     lazy: bool = False
+    keyed: bool = False
 
 
 class Emitter(Struct, eq=False):
@@ -214,6 +216,8 @@ class Emitter(Struct, eq=False):
                 return name(identifier)
             case ir.Local(identifier):
                 variable = self.scope[identifier]
+                if variable.keyed:
+                    return ast.Subscript(name(variable.name), ast.Constant(1), ast.Load())
                 return call(variable.name) if variable.lazy else name(variable.name)
             case ir.Let(names, values, body):
                 return self._let(names, values, body)
@@ -221,6 +225,9 @@ class Emitter(Struct, eq=False):
                 return attribute(emit(object_), "id")
             case ir.Line(object_):
                 return attribute(emit(object_), "line")
+            case ir.Entity(_, ir.Local(identifier)) if self.scope[identifier].keyed:
+                variable = self.scope[identifier]
+                return ast.Subscript(name("entities"), name(variable.name), ast.Load())
             case ir.Entity(type_name, id_):
                 key = ast.Tuple([ast.Constant(type_name), emit(id_)], ast.Load())
                 return ast.Subscript(name("entities"), key, ast.Load())
@@ -293,6 +300,14 @@ class Emitter(Struct, eq=False):
                 return compare(emit(part), ast.In(), emit(text))
             case ir.Operation("startswith" | "endswith" as method, (text, part)):
                 return ast.Call(attribute(emit(text), method), [emit(part)], [])
+            case ir.Operation("path_like", (path, ir.Data(("**", str(end))))) if (
+                end.rfind("*") == 0 < len(end) - 1
+            ):
+                return ast.Call(attribute(emit(path), "endswith"), [ast.Constant(end[1:])], [])
+            case ir.Operation("path_like", (path, ir.Data(("**", str(segment), "**")))) if (
+                0 < segment.find("*") == len(segment) - 1
+            ):
+                return compare(ast.Constant(f"/{segment[:-1]}"), ast.In(), emit(path))
             case ir.Operation("within_schedule", (moment, schedule)) if (
                 self.traced and self._slope(moment) == 1
             ):
@@ -412,10 +427,11 @@ class Emitter(Struct, eq=False):
                 and len(levels) < _MOST_LOOPS
             ):
                 variable = self._variable(body.local, 0)
-                levels.append(self._level(body.over, variable.name))
-                self.scope = {**self.scope, body.local: variable}
+                level, keyed = self._level(body.over, variable.name)
+                levels.append(level)
+                self.scope = {**self.scope, body.local: replace(variable, keyed=keyed)}
                 body = body.body
-            each = self.emit(body)
+            each = self.emit(self._quick_first(body))
         self.scope = outside
         kept = (kept for _, kept in self.shares.available.values()) if self.shares else ()
         known = dict.fromkeys((*ROOTS, *(v.name for v in outside.values()), *sorted(kept)))
@@ -424,16 +440,33 @@ class Emitter(Struct, eq=False):
         self.module.functions.append(function)
         return call(identifier, *map(name, parameters))
 
-    def _level(self, over: ir.Expr, variable: str) -> Level:
+    def _level(self, over: ir.Expr, variable: str) -> tuple[Level, bool]:
+        """Return the loop over a set, and whether its variable has the keys of entities."""
         bound = ast.Name(variable, ast.Store())
         match over:
             case ir.Operation("ancestors", (line, ir.Data(str(type_)))):  # no set is made of them
-                of = self.module.fresh("type_of")
-                target = ast.Tuple([ast.Name(of, ast.Store()), bound], ast.Store())
-                is_one = compare(name(of), ast.Eq(), ast.Constant(type_))
-                return Level(target, self.emit(line), [is_one])
+                of = ast.Subscript(name(variable), ast.Constant(0), ast.Load())
+                is_one = compare(of, ast.Eq(), ast.Constant(type_))
+                return Level(bound, self.emit(line), [is_one]), True
             case _:
-                return Level(bound, self.emit(over))
+                return Level(bound, self.emit(over)), False
+
+    def _quick_first(self, node: ir.Expr) -> ir.Expr:
+        """Return a condition that asks first what takes next to no time, and needs nothing else to hold before."""
+        if not isinstance(node, ir.And) or self.unsure:
+            return node
+        return ir.And(tuple(sorted(node.operands, key=lambda one: not self._is_quick(one))))
+
+    def _is_quick(self, node: ir.Expr) -> bool:
+        match node:
+            case ir.Binary(_, left, right):
+                return self._is_quick(left) and self._is_quick(right)
+            case ir.Slot(ir.Root() | ir.Local() as object_, _, optional=False):
+                return self._is_quick(object_)
+            case ir.Local(identifier):
+                return not self.scope[identifier].lazy
+            case _:
+                return isinstance(node, ir.Const | ir.Root)
 
     def _generated(self, node: ir.Quantified) -> ast.expr:
         """Ask a generator: what notes when it turns is no function of its own."""

@@ -104,6 +104,7 @@ def request_reader(
     writer = Writer(limits)
     body: Body = []
     both = list(zip(PARTS, types, (needs.subject, needs.resource), strict=True))
+    enough: list[ast.expr] = []
     for (part, type_name, needed), read in zip(both, (read_subject, read_resource), strict=True):
         type_ = schema.entities[type_name]
         body += filled(
@@ -112,6 +113,7 @@ def request_reader(
             lined=ast.Constant(needed.line or follows),
         )  # fmt: skip
         body += writer.sufficient(part, type_, needed)
+        enough += writer.enough(part, type_, needed)
     classes = entity_class(schema.entities[types[0]]), entity_class(schema.entities[types[1]])
     parts: dict[str, ast.expr | str] = {
         "Subject": writer.named("class", classes[0]), "Resource": writer.named("class", classes[1]),
@@ -122,6 +124,7 @@ def request_reader(
     }  # fmt: skip
     body += filled(_CONTEXT, **parts)
     body += writer.sufficient("context", context, needs.context)
+    enough += writer.enough("context", context, needs.context)
     alone = " and ".join(map(_alone, PARTS, types, [schema] * 2))
     known = _BOTH if follows else "NOTHING"
     body += filled(
@@ -129,8 +132,17 @@ def request_reader(
     )
     placed = "".join(map(_placed, PARTS, types, [schema] * 2))
     built = _BUILT.replace(" and PLACED", placed).replace("APART", str(apart))
+    parts["ENOUGH"] = conjunction(enough)
     whole = filled(built.replace("KNOWN", known), **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
+    nothing = read_context({})  # what is always the same need not be read
+    if nothing is not None and nothing.complete_:
+        body = (
+            filled(
+                "if context is None: context = nothing", nothing=writer.named("nothing", nothing)
+            )
+            + body
+        )
     for part, type_name, needed in both:
         body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
     body += writer.follow(schema, "context", context, needs.context)
@@ -145,7 +157,7 @@ _BUILT: Final = """
 known = None
 if (
     others is None and store is None and type(subject) is Subject and type(resource) is Resource
-    and type(context) is Context and subject.complete_ and resource.complete_ and context.complete_ and PLACED
+    and type(context) is Context and ENOUGH and PLACED
 ):
     if subject.carried_ or resource.carried_ or context.carried_:
         known = together(resource.carried_, subject.carried_, context.carried_)
@@ -157,7 +169,7 @@ if (
     elif APART:
         known = KNOWN
 """
-"""Parts that were built and lack nothing, which are most."""
+"""Parts that were built and lack nothing that rules read, which are most."""
 _KNOWN: Final = """
 if others is None and not context.carried_:
     if store is None:
@@ -327,8 +339,10 @@ class Writer(Struct, eq=False):
 
     # ---- what is known ------------------------------------------------------------------
 
-    def sufficient(self, part: str, type_: EntityType | RecordType, needs: Needs) -> Body:
-        """Give up if something of *part* is lacking that is read."""
+    def enough(
+        self, part: str, type_: EntityType | RecordType, needs: Needs
+    ) -> tuple[ast.expr, ...]:
+        """Return the test whether *part* lacks nothing that is read, unless it never can."""
         lacking: list[ast.expr] = []
         for attribute_name, inner in needs.attributes.items():
             attribute = type_.by_name.get(attribute_name)
@@ -343,10 +357,14 @@ class Writer(Struct, eq=False):
                     deep = "value" if isinstance(attribute.type.element, RecordType) else "False"
                 lacking.append(expression(deep, value=value))
         if not lacking:
-            return []
-        incomplete = ast.UnaryOp(ast.Not(), expression("part.complete_", part=part))
-        test = conjunction([incomplete, disjunction(lacking)])
-        return [ast.If(test, [ast.Return(ast.Constant(None))], [])]
+            return ()
+        complete = expression("part.complete_", part=part)
+        return (disjunction([complete, negated(disjunction(lacking))]),)
+
+    def sufficient(self, part: str, type_: EntityType | RecordType, needs: Needs) -> Body:
+        """Give up if something of *part* is lacking that is read."""
+        enough = self.enough(part, type_, needs)
+        return [ast.If(negated(test), [ast.Return(ast.Constant(None))], []) for test in enough]
 
     def follow(
         self, schema: Schema, owner: str, type_: EntityType | RecordType, needs: Needs

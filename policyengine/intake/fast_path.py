@@ -278,9 +278,16 @@ def time_but_zero(now: object) -> int:
 
 def time_of_caller(now: object) -> int:
     """Return a time as `time_but_zero` does, but for a number, which full validation refuses."""
+    moment = from_datetime(now) if type(now) is datetime else _no_number(now)
+    if not moment:
+        raise NeedsFullValidation
+    return moment
+
+
+def _no_number(now: object) -> int:
     if isinstance(now, int):
         raise NeedsFullValidation
-    return time_but_zero(now)
+    return time_of(now)
 
 
 def moment_of(now: object) -> int:

@@ -39,6 +39,7 @@ class Gathering:
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
         self._fitting = frozenset(self._classes.values())
+        self._token = object()
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -90,21 +91,34 @@ class Gathering:
                 raise NeedsFullValidation
         return known if store is None else Entities(known, store)
 
-    def together(self, *all_: tuple[Entity, ...]) -> dict[Key, Entity] | None:
+    def together(
+        self, first: tuple[Entity, ...], *others: tuple[Entity, ...]
+    ) -> dict[Key, Entity] | None:
         """Return what parts carry along, where no two are given as one entity and all ancestors were compared."""
-        known: dict[Key, Entity] = {}
-        for carried in all_:
+        if not first:
+            known: dict[Key, Entity] = {}
+        elif type(first) is Closed and (first.seen_by is self._token or self._fit(first)):
+            known = first.by_key.copy()
+        else:
+            return None
+        for carried in others:
             if not carried:
                 continue
-            if type(carried) is not Closed or not carried.classes <= self._fitting:
+            if type(carried) is not Closed or not (
+                carried.seen_by is self._token or self._fit(carried)
+            ):
                 return None
-            if not known:
-                known = carried.by_key.copy()
-                continue
             for key, one in carried.by_key.items():
                 if known.setdefault(key, one) is not one:
                     return None
-        return known if len(known) <= self._limits.ancestors else None
+        return known
+
+    def _fit(self, carried: Closed) -> bool:
+        """Whether entities that are carried along are of these types, and within the limits."""
+        fit = carried.classes <= self._fitting and len(carried) <= self._limits.ancestors
+        if fit:  # which cannot change, and is asked for each request that they are part of
+            carried.seen_by = self._token
+        return fit
 
     def _gather_built(
         self, subject: Entity, resource: Entity, context: Record | None

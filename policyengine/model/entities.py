@@ -101,12 +101,13 @@ class Closed(tuple[Entity, ...]):  # noqa: SLOT001 - Python allows a tuple none
 
     Their descriptions of ancestors were compared when they were collected, so they need not be again.
     They are there *by_key* as well; *classes*: theirs; *whole*: whether none lacks anything, and all ancestors
-    of what carries them are among them.
+    of what carries them are among them. *seen_by*: the token of who last found that they fit.
     """
 
     by_key: dict[Key, Entity]
     classes: frozenset[type[Entity]]
     whole: bool
+    seen_by: object = None
 
     def __new__(cls, entities: Iterable[Entity], whole: bool = False) -> Self:  # noqa: FBT001, FBT002 - pickle gives it by position
         """Return these entities, no two of one key."""

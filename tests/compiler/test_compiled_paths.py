@@ -93,6 +93,8 @@ CONDITIONS = (
     'subject.roots not within path "/a"', "subject.roots within {subject.home, context.file}", "context.file within {}",
     'context.file == path "/a/b"', "context.file != subject.home", "context.file in subject.roots", "context.file in open",
     'context.file like path "/*"', 'context.file like path "/**/b"', 'context.file not like path "/a/**"',
+    'context.file like path "/**/c*/**"', 'context.file like path "/**/*c/**"', 'context.file like path "/**/*/**"',
+    'context.file like path "/**/*c"', 'context.file like path "/**/*"', 'context.file not like path "/**/.*/**"',
     'context.file like path "/b/*c/**"', 'context.file like path "/**/.*"', 'lower(context.file) within path "/a"',
     "lower(context.file) == subject.home", "(some p in subject.roots: below(context.file, p))",
     '(every path in subject.roots: path like path "/*")', "below(subject.home, context.file)", "either(context.file)",

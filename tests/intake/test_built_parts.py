@@ -7,7 +7,8 @@ import pickle
 
 import pytest
 
-from policyengine import InvalidRequest, PolicyEngine
+from policyengine import InvalidRequest, Limits, PolicyEngine
+from tests.calls import calls
 
 POLICY = """package built
 entity Org { open: bool }
@@ -96,6 +97,37 @@ def test_what_another_set_built_of_other_types_is_validated(engine):
     assert type(doc) is type(engine.entity("Doc", "d"))  # what they carry differs
     found = _twice(engine, user, action, doc)
     assert {code for code, _ in found} == {"PE505"}
+
+
+def test_a_part_that_lacks_what_no_rule_reads_is_decided_in_as_few_steps(engine):
+    _open(engine)
+    user, action, doc = _parts(engine)
+    org, folders = doc.carried_[0], [one for one in doc.carried_ if one.id == "below"]
+    untitled = engine.entity("Doc", "d", org=org, parents=folders)
+    assert not untitled.complete_
+    assert _twice(engine, user, action, untitled) is _twice(engine, user, action, doc) is True
+    counts = [
+        calls(lambda doc=doc: engine.decide(user, action, doc).allowed) for doc in (doc, untitled)
+    ]
+    assert counts[0] == counts[1]
+    homeless = engine.entity("Doc", "d", title="t", parents=folders)
+    assert [code for code, _ in _twice(engine, user, action, homeless)] == ["PE507"]
+
+
+def test_the_limit_of_each_engine_counts_for_what_parts_carry(engine):
+    few = PolicyEngine.from_text(POLICY, limits=Limits(ancestors=1))
+    _open(engine)
+    org = few.entity("Org", "o", open=False)
+    few.decide(few.entity("User", "u", org=org, known=True), "read", _flat(few, org))
+    for _ in range(2):
+        assert _twice(engine, *_parts(engine)) is True
+        parts = _parts(engine)
+        assert _twice(engine, *parts) is True
+        assert "PE514" in dict(_twice(few, *parts))
+
+
+def _flat(engine, org):
+    return engine.entity("Doc", "d", org=org, title="t", parents=[])
 
 
 @pytest.mark.parametrize("again", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
