@@ -69,6 +69,19 @@ def insert(model: Any, rows: Rows, using: str = "default") -> None:
     )
 
 
+def insert_many(model: Any, rows: Rows, using: str) -> None:
+    """Insert rows with all columns in one statement, each value of a column being prepared once."""
+    connection, columns = connections[using], []
+    for field in model._meta.fields:
+        values = [row[field.column] for row in rows]
+        stored = {value: field.get_db_prep_save(value, connection) for value in {*values}}
+        columns.append([stored[value] for value in values])
+    name = connection.ops.quote_name(model._meta.db_table).replace("%", "%%")
+    marks = ", ".join(["%s"] * len(columns))
+    with connection.cursor() as cursor:
+        cursor.executemany(f"INSERT INTO {name} VALUES ({marks})", [*zip(*columns, strict=True)])
+
+
 def selected(predicate: Predicate, model: Any, *others: Any, using: str = "default") -> list[int]:
     of = {each._meta.db_table: each for each in (model, *others)}
     found = model.objects.using(using).filter(django_condition(predicate, model, of))
@@ -83,7 +96,7 @@ def django_database(
     of = {table.name: model_of_table(table, collations) for table in made.tables}
     with tables_of(*of.values(), using=using):
         for name, model in of.items():
-            insert(model, made.rows[name], using)
+            insert_many(model, made.rows[name], using)
         yield lambda predicate: {
             *selected(predicate, of[made.filtered.name], *of.values(), using=using)
         }

@@ -26,7 +26,7 @@ from tests.filters.django_models import connections, django_database, use_postgr
 from tests.filters.generated_filters import Limits
 from tests.filters.ibis_database import ibis_database
 
-SIZES: Final = (40, 150, 500, 2_000, 6_000)
+SIZES: Final = (40, 150, 500, 2_000, 7_300)
 """The rows of tables, in turn: among few rows, predicates may ask for all of them for each."""
 _COMPARISONS: Final = 100_000
 _DRAWS: Final = 4

@@ -6,7 +6,7 @@ what an engine can store and say.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from itertools import count
@@ -225,31 +225,31 @@ def _rows(
     dangling = _ids(random, ids, 1, limits)
     rows: dict[str, Rows] = {}
     for table in tables:
-        refers = {"parent": table.name, **dict(table.pointers)}
-        rows[table.name] = []
-        for key, its in enumerate(of_rows[table.name]):
-            row: dict[str, Any] = {"key": key, "id": its}
-            for column in table.fields[2:]:
-                if column.name == table.loose:
-                    row[column.name] = random.choice(_LOOSE)
-                elif column.nullable and random.random() < 0.2:
-                    row[column.name] = None
-                elif column.name in refers:  # few, so that there are long ways and cycles
-                    few = of_rows[refers[column.name]][:5] + dangling
-                    row[column.name] = random.choice(few)
-                else:
-                    value = random.choice(values.of[column.kind])
-                    row[column.name] = _written(random, value) if column.kind == "ip" else value
-            rows[table.name].append(row)
+        size, refers = sizes[table.name], {"parent": table.name, **dict(table.pointers)}
+        columns: dict[str, Sequence[Any]] = {"key": range(size), "id": of_rows[table.name]}
+        for column in table.fields[2:]:
+            if column.name == table.loose:
+                pool: Sequence[Any] = _LOOSE
+            elif column.name in refers:  # few, so that there are long ways and cycles
+                pool = of_rows[refers[column.name]][:5] + dangling
+            elif column.kind == "ip":
+                pool = [spelling for value in values.of["ip"] for spelling in _spellings(value)]
+            else:
+                pool = values.of[column.kind]
+            nulls = (
+                len(pool) / 4 if column.nullable and column.name != table.loose else 0
+            )  # a fifth
+            columns[column.name] = random.choices([*pool, None], [*[1] * len(pool), nulls], k=size)
+        found = zip(*columns.values(), strict=True)
+        rows[table.name] = [dict(zip(columns, row, strict=True)) for row in found]
     return rows
 
 
-def _written(random: Random, ip: Ip) -> str:
+def _spellings(ip: Ip) -> list[str]:
     """Return how a column may hold an address or a network: one of IPv4 also as it is mapped to IPv6."""
     network, _, prefix = str(ip).partition("/")
-    if ip.version == 6 or random.random() < 0.5:
-        return str(ip)
-    return f"::ffff:{network}/{96 + int(prefix or 32)}"
+    mapped = f"::ffff:{network}/{96 + int(prefix or 32)}"
+    return [str(ip), str(ip) if ip.version == 6 else mapped]
 
 
 # ---- predicates -------------------------------------------------------------------------
