@@ -53,9 +53,10 @@ def ask(scale: Scale) -> Iterator[Answer]:
         for one in (ours, by_hand, each):
             one()
         said, expected, some = (
-            pq.read_table(folder / f"{one}.parquet").to_pylist() for one in ("ours", "hand", "each")
+            pq.read_table(folder / f"{one}.parquet") for one in ("ours", "hand", "each")
         )
-        if said != expected or said[: len(some)] != [row | {"problem": None} for row in some]:
+        first = said.drop_columns("problem").slice(0, some_rows)
+        if not (said.equals(expected.cast(said.schema)) and first.equals(some.cast(first.schema))):
             raise DisagreementError("a table is decided otherwise than by hand")
         rounds, share = max(1, scale.rounds // 5), some_rows / count
         times = {one.__name__: _best(one, rounds) for one in (ours, by_hand, each)}

@@ -28,7 +28,7 @@ from tests.filters.ibis_database import ibis_database
 
 SIZES: Final = (40, 150, 500, 2_000, 7_300)
 """The rows of tables, in turn: among few rows, predicates may ask for all of them for each."""
-_COMPARISONS: Final = 100_000
+_COMPARISONS: Final = 300_000
 _DRAWS: Final = 4
 """The predicates that are drawn for a table; some more where an engine cannot say all of them."""
 

@@ -439,11 +439,11 @@ def _comparisons(predicate: Predicate, rows: dict[str, Rows]) -> int:
         case And(operands) | Or(operands):
             return sum(_comparisons(operand, rows) for operand in operands)
         case Exists(str(table), where=where):
-            return len(rows[table]) * _comparisons(where, rows)
+            return len(rows[table]) * (1 + _comparisons(where, rows))
         case HasMore(str(table)):
             return len(rows[table])
         case Ancestor(str(table), where=where):
-            return _WAY * (len(rows[table]) + _comparisons(where, rows))
+            return _WAY * (1 + len(rows[table]) + _comparisons(where, rows))
         case _:
             return 1
 
