@@ -133,6 +133,7 @@ def test_a_store_of_an_engine_that_is_gone_serves_another_of_equal_types():
 BOUNDED = {
     "compiled_target._kept": "weak: it goes with the programs",
     "concurrency._owned": "weak: it goes with the objects that have a lock",
+    "link._shared": "weak: it goes with the sets; of each, 4,096 rules",
     "decision_log._open_logs": "weak: it goes with the logs",
     "holder._watching": "weak: it goes with the holders",
     "decode._sets": "weak: it goes with the entities",

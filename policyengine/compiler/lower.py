@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import takewhile
 from types import MappingProxyType
-from typing import TypeAlias, assert_never
+from typing import Any, TypeAlias, assert_never
 
 from attrs import evolve, frozen
 from msgspec.structs import replace
@@ -127,10 +127,10 @@ def lower_rule(
         effect=rule.effect,
         advisory=rule.advisory,
         place=f"{source.name}:{line}",
+        **_of_target(checked, rule, target),
         valid_from=rule.valid_from,
         valid_until=rule.valid_until,
         conditions=tuple(expr if wanted else ir.Not(expr) for expr, wanted in conditions),
-        fields=None if rule.fields is None else rule.fields[target[2]],
         duties=tuple(duty(call) for call in rule.obligations),
         because=text(rule.because),
         otherwise=text(rule.otherwise),
@@ -146,14 +146,26 @@ def lower_rule(
             for key in (keys_of(rule, target, checked.schema) if for_details else ())
         ),
         compared=tuple(compared(rule, target).items()) if for_details else (),
-        waivers=tuple(
+        times_hidden=for_details and times_hidden(rule, target, checked.schema),
+    )
+
+
+def for_target(lowered: Rule, checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> Rule:
+    """Return a rule that was *lowered* for another target, whose expressions mean the same for *target*."""
+    return replace(lowered, **_of_target(checked, rule, target))
+
+
+def _of_target(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> dict[str, Any]:
+    """Return the parts of a lowered rule that are no expressions, and may differ between targets."""
+    return {
+        "fields": None if rule.fields is None else rule.fields[target[2]],
+        "waivers": tuple(
             RuleWaiver(waiver.name, waiver.subject, waiver.resource, waiver.until)
             for waiver in checked.waivers
             if waiver.rule == rule.id and target in waiver.targets
         ),
-        needs=rule.needs[target],
-        times_hidden=for_details and times_hidden(rule, target, checked.schema),
-    )
+        "needs": rule.needs[target],
+    }
 
 
 # ---- expressions ------------------------------------------------------------------------

@@ -59,12 +59,16 @@ def disjunction(tests: Sequence[ast.expr]) -> ast.expr:
     return ast.BoolOp(ast.Or(), list(tests)) if tests else ast.Constant(False)
 
 
-_ON_LINES: Final = (
-    ast.stmt,
-    ast.expr,
-    ast.arg,
-    ast.excepthandler,
-)  # a union is made anew whenever it is asked
+_ON_LINES: Final = (ast.stmt, ast.expr, ast.arg, ast.excepthandler)
+_NO_PARTS: Final = frozenset(
+    {str, int, bool, type(None)}.union(
+        *(
+            kind.__subclasses__()
+            for kind in (ast.expr_context, ast.operator, ast.cmpop, ast.boolop, ast.unaryop)
+        )
+    )
+)
+"""Most of what nodes have in them, which need not be looked at."""
 
 
 def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
@@ -76,9 +80,11 @@ def put_on_line(line: int, nodes: Iterable[ast.AST]) -> None:
         if "lineno" in known:
             continue
         for part in known.values():
-            if type(part) is list:
+            kind = type(part)
+            if kind is list:
                 left += part
-            elif isinstance(part, ast.AST):
+            elif kind not in _NO_PARTS and isinstance(part, ast.AST):
                 left.append(part)
         if isinstance(node, _ON_LINES):
-            known.update(lineno=line, end_lineno=line, col_offset=0, end_col_offset=0)
+            known["lineno"] = known["end_lineno"] = line
+            known["col_offset"] = known["end_col_offset"] = 0

@@ -8,6 +8,7 @@ therefore has one field that is never set: code that reads all fields of such an
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import repeat
 from typing import Any, Final, Self, TypeVar
 
 from msgspec import Struct
@@ -48,4 +49,5 @@ Holder = TypeVar("Holder", bound=Sealed)
 def altered(holder: Holder, **changes: object) -> Holder:
     """Return *holder* with other values, as `msgspec.structs.replace` does for classes without a seal."""
     names = type(holder).__match_args__
-    return type(holder)(*(changes[n] if n in changes else getattr(holder, n) for n in names))
+    values = dict(zip(names, map(getattr, repeat(holder), names), strict=True)) | changes
+    return type(holder)(*values.values())

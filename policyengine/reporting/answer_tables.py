@@ -23,7 +23,6 @@ from policyengine.analysis.places import (
     Place,
     ReadKey,
     changed,
-    places_of,
     read_keys_of,
     value_at,
 )
@@ -126,15 +125,16 @@ def _table(
         largest = max(too_many[0], key=lambda one: len(one.options))
         factors.remove(largest)
         left_out.append(largest.key)
-    parts, places = [], places_of(checked, request)
+    parts, places = [], variations.all_places(situation)
+    made: dict[tuple[str, ...], list[Request]] = {}
     for rule in rules:
         read = _read_by(checked, rule, target, factors)
-        mark = (
-            _all_that_it_reads(checked, rule, words[rule.id], request, places),
-            tuple(factor.key for factor in read),
-        )
+        keys = tuple(factor.key for factor in read)
+        mark = _all_that_it_reads(checked, rule, words[rule.id], request, places), keys
         if mark not in known:
-            counts = [_counts(checked, rule, made) for made in _changed(request, read)]
+            if keys not in made:
+                made[keys] = list(_changed(request, read))
+            counts = [_counts(checked, rule, one) for one in made[keys]]
             variations.budget.spend(len(counts))
             kept, left = _without_idle(read, counts)
             known[mark] = frozenset(factor.key for factor in kept), left

@@ -15,7 +15,7 @@ from typing import Any
 
 from attrs import define, evolve, field
 
-from policyengine.analysis.places import places_of, read_keys_of, value_at
+from policyengine.analysis.places import read_keys_of, value_at
 from policyengine.concurrency import cached_property
 from policyengine.model.decision import Decision
 from policyengine.model.masks import detail, field_and_mask
@@ -200,7 +200,7 @@ class _Maker:
         if mark not in self._numbers:
             number = self._numbers[mark] = len(self._examples)
             request, decision = situation.request, situation.decision
-            facts = tuple(self._facts(request))
+            facts = tuple(self._facts(situation))
             self._examples.append(
                 Example(
                     number=number,
@@ -225,10 +225,11 @@ class _Maker:
         several = len(self.checked.schema.actions[request.action].targets) > 1
         return f"by {request.subject.type} on {request.resource.type}" if several else ""
 
-    def _facts(self, request: Request) -> Iterator[tuple[str, str]]:
+    def _facts(self, situation: Situation) -> Iterator[tuple[str, str]]:
+        request = situation.request
         yield "subject", shown_entity(*request.subject.key_)
         yield "resource", shown_entity(*request.resource.key_)
-        for place in places_of(self.checked, request):
+        for place in self.variations.all_places(situation):
             if place.kind == "attribute":
                 hidden = not self.internal and (place.private or holds_private(place.type))
                 text = _HIDDEN if hidden else written(place.type, value_at(request, place))

@@ -112,6 +112,7 @@ class Variations:
     budget: ReportBudget
     internal: bool
     _values: dict[str, dict[object, None]] = field(init=False, factory=dict)
+    _all_places: dict[int, tuple[Place, ...]] = field(init=False, factory=dict)
     _places: dict[int, tuple[Place, ...]] = field(init=False, factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -120,13 +121,20 @@ class Variations:
                 value = value_at(situation.request, place)
                 self._values.setdefault(key_of(place), {})[value] = None
 
+    def all_places(self, situation: Situation) -> tuple[Place, ...]:
+        """Return the places of a situation that rules may read."""
+        mark = id(situation)
+        if mark not in self._all_places:
+            self._all_places[mark] = places_of(self.checked, situation.request)
+        return self._all_places[mark]
+
     def places(self, situation: Situation) -> tuple[Place, ...]:
         """Return the places whose values may be changed and shown."""
         mark = id(situation)
         if mark not in self._places:
             self._places[mark] = tuple(
                 place
-                for place in places_of(self.checked, situation.request)
+                for place in self.all_places(situation)
                 if place.kind == "attribute"
                 and (self.internal or not (place.private or holds_private(place.type)))
             )

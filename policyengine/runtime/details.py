@@ -150,18 +150,17 @@ class Explainer(Struct, eq=False, dict=True):
             if not rule.in_force(request.now):
                 continue
             holds, waivers = bool(bits >> bit & 1), rule.waived_by(request)
-            if not (holds or waivers):
-                verdicts.append(Verdict(rule, misses=missed(rule, values)))
-                continue
-            if rule.duties:  # what is owed is this request's own
+            counts = holds or bool(waivers)
+            if counts and rule.duties:  # what is owed is this request's own
                 owing_own.append(rule)
-            if rule.duties and not shared:
+            if counts and rule.duties and not shared:
                 verdict = rule.judge(request)
-                verdict.misses = missed(rule, values)
-                verdicts.append(verdict)
             else:
-                misses = missed(rule, values)
-                verdicts.append(Verdict(rule, holds, waivers, rule.owed, misses=misses))
+                verdict = Verdict(rule, holds, waivers, rule.owed if counts else ())
+            # A rule that holds misses nothing, and of a forbid that does not, nothing is said.
+            if not holds and (waivers or rule.effect != "forbid"):
+                verdict.misses = missed(rule, values)
+            verdicts.append(verdict)
         return JudgedRequest(
             self.action,
             tuple(verdicts),
@@ -323,7 +322,7 @@ class Details(Struct, eq=False):
 
     def listed(self) -> Listed:
         """Return the determining rules that are named in JSON, and how many there are besides."""
-        return self.case.listed
+        return self._judged.listed
 
     # ---- time ---------------------------------------------------------------------------
 
@@ -359,11 +358,11 @@ class Details(Struct, eq=False):
 
     def reason(self) -> str:
         """Return the reason, for a person."""
-        return self._said(self._worded.reason)
+        return self._said(self._judged.reason)
 
     def public_reason(self) -> str:
         """Return the reason that all may read, not only an auditor."""
-        return self._said(self._worded.public_reason)
+        return self._said(self._judged.public_reason)
 
     def _said(self, words: Words) -> str:
         if isinstance(words, str):
@@ -372,7 +371,7 @@ class Details(Struct, eq=False):
         return words(asked.subject, asked.resource, asked.context, asked.now, asked.entities)
 
     @property
-    def _worded(self) -> JudgedRequest:
+    def _judged(self) -> JudgedRequest:
         """The request as it is judged, perhaps without the obligations that are its own."""
         return self._case or self.explainer.case(self.request, owed=False)
 
