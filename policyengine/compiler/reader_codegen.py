@@ -84,6 +84,7 @@ def request_reader(
     readers: Sequence[Reader],
     gather: Callable[..., Any],
     together: Callable[..., Any],
+    token: object,
     *,
     apart: bool,
     follows: bool,
@@ -93,7 +94,8 @@ def request_reader(
 
     It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
     its last parameter, makes of subject, resource, context, time and the entities that are known by
-    key, which *gather* puts together, and *together* of parts that were built. *apart*: whether subject
+    key, which *gather* puts together, and *together* of parts that were built. *token* is what these carry if they
+    were seen to fit. *apart*: whether subject
     and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
     follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
     part; if not, 0 is returned for now.
@@ -119,7 +121,7 @@ def request_reader(
         "Subject": writer.named("class", classes[0]), "Resource": writer.named("class", classes[1]),
         "Context": writer.named("class", record_class(context)),
         "read": writer.named("read", read_context), "gather": writer.named("gather", gather),
-        "together": writer.named("together", together),
+        "together": writer.named("together", together), "token": writer.named("token", token),
         "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
     }  # fmt: skip
     body += filled(_CONTEXT, **parts)
@@ -159,8 +161,20 @@ if (
     others is None and store is None and type(subject) is Subject and type(resource) is Resource
     and type(context) is Context and ENOUGH and PLACED
 ):
-    if subject.carried_ or resource.carried_ or context.carried_:
-        known = together(resource.carried_, subject.carried_, context.carried_)
+    first, second, third = resource.carried_, subject.carried_, context.carried_
+    if first or second or third:
+        if (
+            not third and type(first) is Closed and first.seen_by is token
+            and (not second or type(second) is Closed and second.seen_by is token)
+        ):
+            known = first.by_key.copy()
+            if second:
+                for key, one in second.by_key.items():
+                    if known.setdefault(key, one) is not one:
+                        known = None
+                        break
+        else:
+            known = together(first, second, third)
         if known is not None and (
             known.setdefault((subject_type, subject.id), subject) is not subject
             or known.setdefault((resource_type, resource.id), resource) is not resource
@@ -169,7 +183,7 @@ if (
     elif APART:
         known = KNOWN
 """
-"""Parts that were built and lack nothing that rules read, which are most."""
+"""Parts that were built and lack nothing that rules read, which are most. (What is seen at once, `together` is not asked for.)"""
 _KNOWN: Final = """
 if others is None and not context.carried_:
     if store is None:
@@ -375,10 +389,13 @@ class Writer(Struct, eq=False):
             attribute = type_.by_name.get(attribute_name)
             value = self.fresh("value")
             reading = self._follow_value(schema, value, attribute.type, inner) if attribute else []
-            if reading:
-                read = ast.Attribute(name(owner), slot(attribute_name), ast.Load())
-                is_given = expression("value is not ABSENT", value=value)
-                body += [assign(value, read), ast.If(is_given, reading, [])]
+            if attribute and reading:
+                body.append(
+                    assign(value, ast.Attribute(name(owner), slot(attribute_name), ast.Load()))
+                )
+                if attribute.optional:  # others are there: what lacks them is given up before
+                    reading = [ast.If(expression("value is not ABSENT", value=value), reading, [])]
+                body += reading
         return body
 
     def follow_entity(self, schema: Schema, part: str, type_: EntityType, needs: Needs) -> Body:

@@ -39,7 +39,7 @@ class Gathering:
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
         self._fitting = frozenset(self._classes.values())
-        self._token = object()
+        self.token = object()
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -97,7 +97,7 @@ class Gathering:
         """Return what parts carry along, where no two are given as one entity and all ancestors were compared."""
         if not first:
             known: dict[Key, Entity] = {}
-        elif type(first) is Closed and (first.seen_by is self._token or self._fit(first)):
+        elif type(first) is Closed and (first.seen_by is self.token or self._fit(first)):
             known = first.by_key.copy()
         else:
             return None
@@ -105,7 +105,7 @@ class Gathering:
             if not carried:
                 continue
             if type(carried) is not Closed or not (
-                carried.seen_by is self._token or self._fit(carried)
+                carried.seen_by is self.token or self._fit(carried)
             ):
                 return None
             for key, one in carried.by_key.items():
@@ -117,7 +117,7 @@ class Gathering:
         """Whether entities that are carried along are of these types, and within the limits."""
         fit = carried.classes <= self._fitting and len(carried) <= self._limits.ancestors
         if fit:  # which cannot change, and is asked for each request that they are part of
-            carried.seen_by = self._token
+            carried.seen_by = self.token
         return fit
 
     def _gather_built(
