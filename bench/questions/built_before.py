@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from bench.questions.answer import Answer, DisagreementError, Scale
 from bench.timing import side_by_side
-from policyengine import PolicyEngine
+from policyengine import Decision, PolicyEngine
 
 
 class Ask(Protocol):
@@ -25,12 +25,13 @@ class Ask(Protocol):
 def built_before(
     policies: Path,
     requests: Callable[[PolicyEngine, int], Sequence[Ask]],
-    allows: Callable[..., bool],
+    by_hand: Callable[..., object],
+    decided: Callable[[Decision], object],
     scale: Scale,
 ) -> Answer:
-    """Return how many times as long as *allows*, which validates nothing, the engine takes.
+    """Return how many times as long as *by_hand*, which validates nothing, the engine takes.
 
-    Raises `DisagreementError` if they answer a request differently.
+    *decided* makes of a decision what *by_hand* gives. Raises `DisagreementError` if they answer a request differently.
     """
     engine = PolicyEngine.load(policies)
     asks = requests(engine, scale.requests)
@@ -39,12 +40,12 @@ def built_before(
     hands = [one.by_hand for one in asks]
     for parts, plain in zip(built, hands, strict=True):
         for decision in (decide(*parts[:4], now=parts[4]), decide(*parts[:4], now=parts[4])):
-            if decision.allowed != allows(*plain):
+            if decided(decision) != by_hand(*plain):
                 raise DisagreementError(f"{parts} is decided otherwise by hand: {decision.reason}")
 
     def hand() -> None:
         for plain in hands:
-            allows(*plain)
+            by_hand(*plain)
 
     def ours() -> None:
         for subject, action, resource, context, now in built:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from operator import attrgetter
 
 from bench.questions.answer import Answer, Scale
 from bench.questions.built_before import built_before
@@ -12,4 +13,4 @@ from bench.worlds.hospital import POLICIES, requests
 
 def ask(scale: Scale) -> Iterator[Answer]:
     """Decide about entries, patients and invoices, on wards, in offices and in the portal."""
-    yield built_before(POLICIES, requests, by_hand.allows, scale)
+    yield built_before(POLICIES, requests, by_hand.allows, attrgetter("allowed"), scale)

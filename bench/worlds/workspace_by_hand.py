@@ -1,4 +1,8 @@
-"""Decide policies/workspace as somebody would write it by hand, over plain Python objects, which are trusted."""
+"""Decide policies/workspace as somebody would write it by hand, over plain Python objects, which are trusted.
+
+`answer` gives what the engine's decision has at once: whether it is an allow and, if so, what is shown of a document
+and what is owed. `allows` gives the first of these.
+"""
 
 from __future__ import annotations
 
@@ -301,3 +305,45 @@ def allows(subject: Any, action: str, resource: Any, context: Context, now: date
     if isinstance(resource, Org):
         return _administer(subject, action, resource, context)
     return _shared(subject, action, resource, context, now)
+
+
+@define
+class Answer:
+    """A decision; of an allow, the fields that are shown, those that are in part, and what is *owed*: names and arguments."""
+
+    allowed: bool
+    exposed: frozenset[str] = frozenset()
+    masks: Mapping[str, str] = {}
+    owed: tuple[tuple[str, tuple[str, ...]], ...] = ()
+
+
+_DENIED: Final = Answer(False)
+_ALLOWED: Final = Answer(True)
+_MASKED: Final = {"changed": "day", "owner": "pseudonym"}
+_TO_MEMBERS: Final = Answer(
+    True,
+    frozenset({
+        "id", "org", "owner", "title", "body", "kind", "size_mb", "sensitivity", "created", "changed", "locked_by",
+        "trashed_at",
+    }),
+)  # fmt: skip
+_TO_GUESTS: Final = frozenset({"id", "title", "body", "kind"})
+_TO_SUPPORT: Final = Answer(
+    True, frozenset({"id", "kind", "size_mb", "sensitivity"}), {"created": "month", **_MASKED}
+)
+_OPEN_TO_SUPPORT: Final = Answer(
+    True, frozenset({"id", "title", "kind", "size_mb", "sensitivity"}), _TO_SUPPORT.masks
+)
+
+
+def answer(subject: Any, action: str, resource: Any, context: Context, now: datetime) -> Answer:
+    """Return the decision on a request."""
+    if not allows(subject, action, resource, context, now):
+        return _DENIED
+    if not isinstance(resource, Document):
+        return _ALLOWED
+    if isinstance(subject, Agent):
+        return _OPEN_TO_SUPPORT if resource.sensitivity == 0 else _TO_SUPPORT
+    if subject.org is resource.org:
+        return _TO_MEMBERS
+    return Answer(True, _TO_GUESTS, _MASKED, (("watermark", (resource.org.id,)),))

@@ -12,7 +12,8 @@ from attrs import evolve
 from bench.contestants import CONTESTANTS
 from bench.questions import DisagreementError, Scale, find
 from bench.questions.platform import platform, said
-from bench.worlds import beside, platform_why, sharing, tenants
+from bench.questions.workspace_typed import decided
+from bench.worlds import beside, platform_why, sharing, tenants, workspace, workspace_by_hand
 from bench.worlds import platform_by_hand as by_hand
 from bench.worlds.platform import POLICIES, requests
 from bench.worlds.platform_json_by_hand import read
@@ -73,6 +74,16 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
         assert found == [expected] * 5, asked.wire
     assert set(causes) == {"permitted", "not_permitted", "forbidden"}
     assert min(causes.values()) >= share(40, 8)
+
+
+def test_what_is_written_by_hand_gives_what_decisions_about_documents_give():
+    engine = PolicyEngine.load(workspace.POLICIES)
+    answers = []
+    for asked in workspace.requests(engine, 600):
+        answers.append(workspace_by_hand.answer(*asked.by_hand))
+        assert decided(engine.decide(*asked.built, now=asked.by_hand[-1])) == answers[-1]
+    shown = [(bool(one.masks), bool(one.owed)) for one in answers if one.exposed]
+    assert min(Counter(shown)[kind] for kind in ((False, False), (True, False), (True, True))) > 2
 
 
 def test_the_requests_are_always_the_same():
