@@ -47,7 +47,25 @@ _VALUE: Final = re.compile(r"\{([^{}]+)\}")
 _READ: Final = re.compile(r"(\w+(?:\.\w+)*)(?:\(.*\)|\[.*\])?")
 """A path, a call of a definition, or a look-up in a table."""
 
-_PARTIES: Mapping[str, str] = {"subject": "who asks", "resource": "what it is about"}
+_TYPE: Final = re.compile(r"[a-z]+\b(?!\??:)")
+"""A type of the language, but not the name of a part of a record."""
+
+_TYPES: Final[Mapping[str, str]] = {
+    "bool": "true or false",
+    "int": "whole number",
+    "decimal": "number",
+    "string": "text",
+    "datetime": "moment",
+    "duration": "span of time",
+    "months": "span of the calendar",
+    "ip": "network address",
+}
+
+_PARTIES: Mapping[str, str] = {
+    "subject": "who asks",
+    "resource": "what it is about",
+    "action.name": "what is asked",
+}
 
 WHO: Mapping[str, str] = {
     "caller": "the caller",
@@ -87,7 +105,8 @@ class _Site:
         self._environment.filters["breakable"] = _breakable
         self._environment.filters["day"] = day_or_moment
         self._environment.filters["worded"] = worded
-        self._environment.filters["capitalize_first"] = lambda text: text[:1].upper() + text[1:]
+        self._environment.filters["type_words"] = type_words
+        self._environment.filters["capitalize_first"] = capitalized
         self._environment.globals.update(
             report=report,
             most=MOST_RULES,
@@ -294,7 +313,7 @@ class _Site:
         having = {table.action for table in report.tables}
         return {
             "tables": {
-                "labels": {key: _label(key) for key, _ in report.factors},
+                "labels": {key: capitalized(_label(key)) for key, _ in report.factors},
                 "factors": report.factors,
                 "parts": [asdict(part) for part in report.parts],
                 "tables": tables,
@@ -396,6 +415,17 @@ def worded(text: str) -> str:
         return f"[{_PARTIES.get(found[1]) or in_words(path[1].rpartition('.')[2])}]"
 
     return _VALUE.sub(words, text)
+
+
+def type_words(type_: str) -> str:
+    """Return the text of a type in words: `set<string>` is "set of text"."""
+    text = type_.replace("set<", "set of ").replace(">", "")
+    return _TYPE.sub(lambda found: _TYPES.get(found[0], found[0]), text)
+
+
+def capitalized(text: str) -> str:
+    """Return a text that begins a sentence."""
+    return text[:1].upper() + text[1:]
 
 
 def _as_json(value: object) -> str:

@@ -50,6 +50,7 @@ from policyengine.semantics.checked import CheckedSet
 AS_IT_IS: Final = "as in the example"
 _WORDS: Final = frozenset({AS_IT_IS, "not given", "none", "yes", "no"})
 _MOST_OPTIONS: Final = 8
+_FEW_ALONE: Final = 5
 _MOST_SITUATIONS: Final = 3
 _MOST_SWITCHED: Final = 8
 _MOST_ANSWERS: Final = 128
@@ -253,8 +254,9 @@ class Variations:
                 given = frozenset() if now is ABSENT else now
                 others = [given ^ {situation.request.subject.id}, frozenset()]
             case SetType(element) if isinstance(element, EnumType | LevelsType | TaxonomyType):
-                others = [frozenset(), element.values]
-                others += [frozenset([one]) for one in _values_of(element)]
+                # One name alone has a reason that can be read; all of them are tried where none of a few matters.
+                alone = [frozenset([one]) for one in _values_of(element)]
+                others = [frozenset(), *alone[:_FEW_ALONE], element.values, *alone[_FEW_ALONE:]]
         seen = self._values.get(key_of(place), {})
         absent = [ABSENT] if place.optional else []
         made = [value for value in dict.fromkeys([*others, *seen]) if value is not ABSENT]

@@ -46,6 +46,7 @@ if (data) {
     }
     return { shut, forbidding, shown: shown.sort() };
   };
+  const none = () => Object.assign(document.createElement("li"), { textContent: "None." });
   const show = () => {
     const lists = { allowed: [], denied: [] };
     for (const table of tables) {
@@ -62,7 +63,7 @@ if (data) {
       const allowed = found && !found.forbidding.length && !found.shut.length;
       lists[allowed ? "allowed" : "denied"].push(item);
     }
-    for (const [name, items] of Object.entries(lists)) document.getElementById(name).replaceChildren(...items);
+    for (const [name, items] of Object.entries(lists)) document.getElementById(name).replaceChildren(...(items.length ? items : [none()]));
     document.getElementById("summary").textContent =
       `${lists.allowed.length} of ${tables.length} requests are allowed.`;
   };

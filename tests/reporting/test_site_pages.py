@@ -1,0 +1,103 @@
+"""The words of pages, and their order."""
+
+from __future__ import annotations
+
+import pytest
+
+from policyengine.reporting.site_pages import site_pages, type_words, worded
+from tests.reporting.test_report import report_of
+
+RULES = """
+package p
+enum Practice = sells | scrapes | trains | profiles | spies | frames
+entity App
+entity Post
+action read, drop by App on Post with { practices: set<Practice>, count?: int }
+gate use "whether it may" for read
+gate end "whether it ends" for drop
+gate use {
+    permit few: read when not (context has count) or context.count < 3 otherwise "{action.name} is for few"
+    permit none: read when size(context.practices) == 0
+    forbid bad: read when context.practices overlaps {sells, scrapes, trains} because "not so"
+    forbid worse: read when context.practices overlaps {profiles, spies}
+}
+gate end { forbid ended: drop when context has count }
+test "few" {
+    expect allow read by App "a" on Post "p" with { practices: {} }
+    expect deny read by App "a" on Post "p" with { practices: {sells} } because bad
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def report():
+    return report_of(text=RULES)
+
+
+@pytest.fixture(scope="module")
+def pages(report):
+    return dict(site_pages(report))
+
+
+def test_what_permits_is_apart_from_what_forbids(pages):
+    page = pages["actions/read.html"]
+    in_order = (
+        "Permitted</span> where one of these rules counts:</p>",
+        "use.<wbr>few</a>; where it does not count: “[what is asked] is for few”",
+        "use.<wbr>none</a>",
+        "Forbidden</span> where one of these rules counts:</p>",
+        "use.<wbr>bad</a>: “not so”",
+        "use.<wbr>worse</a>",
+    )  # fmt: skip
+    places = [page.index(text) for text in in_order]
+    assert places == sorted(places)
+    assert "No rule permits it." not in page
+
+
+def test_a_question_that_nothing_answers_yes_says_so(pages):
+    page = pages["actions/drop.html"]
+    assert "No rule permits it." in page
+    assert "Forbidden</span> where this rule counts:" in page
+
+
+def test_a_page_begins_with_what_is_on_it(pages):
+    page = pages["actions/read.html"]
+    for part in ("q-use", "changes", "examples"):
+        assert page.index(f'href="#{part}"') < page.index(f'id="{part}"')
+    assert 'href="#fields"' not in page
+    assert pages["restricted.html"].index('href="#q-end"') < pages["restricted.html"].index(
+        'id="q-end"'
+    )
+
+
+def test_a_value_is_changed_to_one_name_where_one_suffices(report):
+    (found,) = (one for one in report.settings if one.key == "context.practices")
+    (difference,) = found.differences
+    assert (difference.before, difference.after) == ("{}", "{sells}")
+    assert difference.reason == "not so"
+
+
+@pytest.mark.parametrize(
+    ("type_", "words"),
+    [
+        ("bool", "true or false"),
+        ("set<string>", "set of text"),
+        ("set<Purpose>", "set of Purpose"),
+        ("set<{int: int, until?: datetime}>", "set of {int: whole number, until?: moment}"),
+        ("Tier", "Tier"),
+    ],
+)
+def test_types_are_in_words(type_, words):
+    assert type_words(type_) == words
+
+
+def test_the_name_of_an_action_is_what_is_asked():
+    assert (
+        worded("{action.name} by {subject} on {resource.kind}")
+        == "[what is asked] by [who asks] on [kind]"
+    )
+
+
+def test_names_may_be_broken_behind_a_dot(pages):
+    assert "<h1>context.<wbr>practices</h1>" in pages["settings/context.practices.html"]
+    assert ">use.<wbr>bad</h2>" in pages["gates/use.html"]
