@@ -5,21 +5,23 @@ with what the satisfied rules give, a bit each. Any order will do, since the cau
 when it is read; so rules that deny often for little work come first. What is left out cannot open
 anything: a forbid that fails denies, and a permit that fails is not satisfied anyway. Rules that ask
 whether one value is among those they know become one question, and permits that cannot hold are left out.
-`judge` evaluates every rule, for the details of decisions.
+`judge` evaluates every rule, for the details of decisions; two shorter functions, only what reasons depend on.
 """
 
 from __future__ import annotations
 
 import ast
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import chain, count
 from typing import Final
 
 from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.dependencies import Dependencies
+from policyengine.compiler.dependencies import Dependencies, owed_parts
 from policyengine.compiler.dispatch import dispatched
 from policyengine.compiler.emitter import PARTS, Emitter, Module
 from policyengine.compiler.facts import Facts
@@ -45,6 +47,12 @@ DECIDE: Final = "decide"
 TAKE: Final = "take"
 """The parameter of `decide` that decides requests which must be read or put together first."""
 JUDGE: Final = "judge"
+GROUNDS: Final = ("grounds_of_deny", "grounds_of_allow")
+_SAYS: Final = {
+    JUDGE: "Return a bit for each rule whose conditions hold, in their order, then for each key that does.",
+    GROUNDS[0]: "Return bits of what the reason of a deny depends on.",
+    GROUNDS[1]: "Return bits of what the reason of an allow depends on.",
+}
 _NOW: Final = ir.Root("now")
 GIVEN: Final = "given"
 """The variable that collects the bits."""
@@ -359,21 +367,81 @@ def write_judge(rules: Sequence[Rule], module: Module) -> None:
     """
     keys = dict.fromkeys(rule.conditions[key.number] for rule in rules for key in rule.keys)
     asked = [*(rule.conditions for rule in rules), *((condition,) for condition in keys)]
+    _add_function(module, JUDGE, asked, partial(_bits_body, asked))
+
+
+def write_grounds(rules: Sequence[Rule], gates: Sequence[str], module: Module) -> None:
+    """Add what returns, as bits, all that the reason of a deny depends on but for values, and the same for an allow.
+
+    Of a deny it is which forbids are satisfied; if none is, which of *gates* are shut, and which keys of their permits
+    hold. Of an allow it is which permits are satisfied of gates whose permits say something.
+    """
+    forbids = [_all_conditions(rule) for rule in rules if rule.effect == "forbid"]
+    opening: dict[str, list[tuple[Sequence[ir.Expr], list[ir.Expr]]]] = {}
+    keys: dict[str, list[ir.Expr]] = {}
+    told: list[Sequence[ir.Expr]] = []
+    for gate in gates:
+        permits = [rule for rule in rules if (rule.effect, rule.gate) == ("permit", gate)]
+        keys[gate] = [rule.conditions[key.number] for rule in permits for key in rule.keys]
+        owed = [[part.expr for part in owed_parts(rule)] for rule in permits]
+        opening[gate] = list(zip(map(_all_conditions, permits), owed, strict=True))
+        if any(rule.because for rule in permits):  # the last is the first if no other is
+            told += [conditions for conditions, _ in opening[gate][:-1]]
+
+    def of_deny(emitter: Emitter) -> list[ast.stmt]:
+        body, bit = _bits_body(forbids, emitter)[:-1], count(len(forbids))
+        if forbids:
+            body.append(ast.If(name(GIVEN), [ast.Return(name(GIVEN))], []))
+        for gate in gates:
+            tests = []
+            for conditions, owed in opening[gate]:
+                with emitter.uncertain():
+                    test = emitter.in_order(conditions)
+                    if not all(
+                        isinstance(expr, ir.Const) for expr in owed
+                    ):  # a permit that cannot owe it fails
+                        made = call(
+                            "frozenset", ast.Tuple(list(map(emitter.emit, owed)), ast.Load())
+                        )
+                        test.append(compare(made, ast.IsNot(), ast.Constant(None)))
+                    tests.append(conjunction(test))
+            shut = _adding(negated(disjunction(tests)), next(bit))
+            with emitter.uncertain():
+                held = [_adding(emitter.emit(key), next(bit)) for key in dict.fromkeys(keys[gate])]
+            inside = shut[0].body if shut and isinstance(shut[0], ast.If) else shut
+            inside += chain(*held)
+            body += shut
+        return [*body, ast.Return(name(GIVEN))]
+
+    asked = [*forbids, *(conditions for opens in opening.values() for conditions, _ in opens)]
+    _add_function(module, GROUNDS[0], [*asked, *keys.values()], of_deny)
+    _add_function(module, GROUNDS[1], told, partial(_bits_body, told))
+
+
+def _add_function(
+    module: Module,
+    function: str,
+    asked: Iterable[Iterable[ir.Expr]],
+    write: Callable[[Emitter], list[ast.stmt]],
+) -> None:
+    """Add a function of what is *asked*: it is written twice, first to see what is shared."""
     shares = Shares(counted(c for conditions in asked for c in conditions))
-    _bits_body(asked, Emitter(Module(), JUDGE, shares, careful=False))
-    body = _bits_body(asked, Emitter(module, JUDGE, shares.again(), careful=False))
-    says = "Return a bit for each rule whose conditions hold, in their order, then for each key that does."
-    module.function(JUDGE, says, body)
+    write(Emitter(Module(), function, shares, careful=False))
+    body = write(Emitter(module, function, shares.again(), careful=False))
+    module.function(function, _SAYS[function], body)
 
 
 def _bits_body(asked: Sequence[Sequence[ir.Expr]], emitter: Emitter) -> list[ast.stmt]:
     body = [assign(GIVEN, ast.Constant(0))]
     for bit, all_ in enumerate(asked):
-        conditions = [c for c in all_ if c != TRUE]
-        add = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), ast.Constant(1 << bit))
-        test = conjunction(emitter.in_order(conditions))
-        body.append(ast.If(test, [add], []) if conditions else add)
+        body += _adding(conjunction(emitter.in_order([c for c in all_ if c != TRUE])), bit)
     return [*body, ast.Return(name(GIVEN))]
+
+
+def _adding(test: ast.expr, bit: int) -> list[ast.stmt]:
+    """Return what adds a bit if *test* holds."""
+    add = ast.AugAssign(ast.Name(GIVEN, ast.Store()), ast.BitOr(), ast.Constant(1 << bit))
+    return [] if _is(test, False) else [add] if _is(test, True) else [ast.If(test, [add], [])]
 
 
 def _combined(rules: Iterable[Rule]) -> list[Rule]:

@@ -1,11 +1,11 @@
 """Generate the functions of one target: those that decide, and those that describe each rule.
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
-module of their own, made when the first is asked: `judge` returns a bit for each rule that holds,
-`fails_…` the number of the first condition that is false, `turns_…` notes the moments at which one
-may turn, `owes_…` and `refers_…` those at which what is owed or referred to does, and `value_…` computes what is part of a text or an obligation. All take the roots of a
-request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one
-function, which takes the constants as well.
+module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `grounds_…` bits of
+what a reason depends on, `fails_…` the number of the first condition that is false, `turns_…` notes the moments at
+which one may turn, `owes_…` and `refers_…` those at which what is owed or referred to does, and `value_…` computes
+what is part of a text or an obligation. All take the roots of a request; docstrings name a rule and its place. Of many
+rules, those that differ only in constants share one function, which takes the constants as well.
 """
 
 from __future__ import annotations
@@ -18,7 +18,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from policyengine.compiler import ir
-from policyengine.compiler.decision_codegen import DECIDE, GIVEN, JUDGE, DecisionWriter, write_judge
+from policyengine.compiler.decision_codegen import (
+    DECIDE,
+    GIVEN,
+    GROUNDS,
+    JUDGE,
+    DecisionWriter,
+    write_grounds,
+    write_judge,
+)
 from policyengine.compiler.dependencies import (
     Dependencies,
     expressions,
@@ -77,7 +85,7 @@ class RuleModule(Struct, frozen=True, eq=False):
     """The module that judges and describes each rule: its tree, and the objects that it names.
 
     *rules*: what the functions of rules are called; *values*: what the functions are called that
-    compute what texts and obligations need; *judges*: whether there is a `judge`.
+    compute what texts and obligations need; *judges*: whether there are a `judge` and its like.
     """
 
     tree: ast.Module
@@ -111,31 +119,34 @@ def are_many(rules: Iterable[RuleHead]) -> bool:
     return sum(not rule.advisory for rule in rules) > _MOST_JUDGED
 
 
-def generate_rule_functions(rules: Sequence[Rule]) -> RuleModule:
-    """Generate the functions that judge and describe each rule."""
-    return _rule_module(rules, judges=not are_many(rules), least=LEAST)
+def generate_rule_functions(rules: Sequence[Rule], gates: Sequence[str]) -> RuleModule:
+    """Generate the functions that judge and describe each rule; *gates*: those that apply."""
+    return _rule_module(rules, None if are_many(rules) else gates, least=LEAST)
 
 
 def generate_some_functions(rules: Sequence[Rule]) -> RuleModule:
     """Generate functions of some rules of many: what one of a shape has, all of it may share."""
-    return _rule_module(rules, judges=False, least=1)
+    return _rule_module(rules, None, least=1)
 
 
-def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModule:
+def _rule_module(rules: Sequence[Rule], judged: Sequence[str] | None, *, least: int) -> RuleModule:
+    """Generate the functions of *rules*; *judged*: the gates, if there are to be functions that judge all together."""
     module = _module(rules)
     functions: dict[str, Functions] = {}
-    if judges:
-        write_judge([rule for rule in rules if not rule.advisory], module)
+    if judged is not None:
+        counting = [rule for rule in rules if not rule.advisory]
+        write_judge(counting, module)
+        write_grounds(counting, judged, module)
     else:
         functions = _shared_functions(module, rules, least)
     functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
-    return RuleModule(tree_of(module), module.objects, functions, values, judges)
+    return RuleModule(tree_of(module), module.objects, functions, values, judged is not None)
 
 
 def _module(rules: Sequence[Rule]) -> Module:
     module = Module()
-    module.take((DECIDE, JUDGE, GIVEN, ROW))
+    module.take((DECIDE, JUDGE, *GROUNDS, GIVEN, ROW))
     for rule in rules:
         for expr in expressions(rule):
             module.take(bound_in(expr))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.decision_codegen import JUDGE
+from policyengine.compiler.decision_codegen import GROUNDS, JUDGE
 from policyengine.compiler.dependencies import Dependencies, dependencies_of
 from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
@@ -40,8 +40,8 @@ from policyengine.runtime.specialization import Residual, Specializer, SubjectPr
 if TYPE_CHECKING:
     from policyengine.compiler.outline import Outlined
 
-Loaded: TypeAlias = tuple[Rules, compiled.Function | None]
-"""The rules of a target with the functions for details, and the function that judges them all."""
+Loaded: TypeAlias = tuple[Rules, compiled.Judges | None]
+"""The rules of a target with the functions for details, and the functions that judge them all."""
 
 _MOST_TESTS: Final = 200
 """Tests of subjects; with more of them, no two subjects would share a residual."""
@@ -113,12 +113,14 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             return Rules(outlined.outline, maker.make), None
         with gc_paused():
             rules = self.rules()
-            generated = generate_rule_functions(rules)
+            generated = generate_rule_functions(rules, self.gates.names)
             functions = run(generated.tree, generated.objects, f"{self.file}:rules")
             paths = contested_by_gate(rules)
             named = NamedFunctions(functions, generated)
             made = [compiled_rule(rule, named.of(rule), named.value, paths) for rule in rules]
-        return Rules.of(made), functions[JUDGE] if generated.judges else None
+        if not generated.judges:
+            return Rules.of(made), None
+        return Rules.of(made), compiled.Judges(*(functions[one] for one in (JUDGE, *GROUNDS)))
 
     def specializer(self, whole: Compiled) -> Specializer | None:
         """Return what specializes *whole* for subjects; None if no rule depends on a subject alone."""
@@ -142,7 +144,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
                 found = made[key] = self._compiled(
                     generate_decision(left, self.gates, reached, PARTS[1:]),
                     reached,
-                    load=lambda: (whole.explainer.rules, whole.explainer.judge),
+                    load=lambda: (whole.explainer.rules, whole.explainer.judges),
                     make_specializer=lambda _: None,
                     file=f"{self.file}:bound",
                 )
@@ -159,7 +161,9 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         """Return the text of the decision function, and of the functions for details."""
         rules = self.rules()
         made, _ = decision_module(rules, self.gates)
-        return ast.unparse(made.tree), ast.unparse(generate_rule_functions(rules).tree)
+        return ast.unparse(made.tree), ast.unparse(
+            generate_rule_functions(rules, self.gates.names).tree
+        )
 
 
 def decision_module(

@@ -27,6 +27,7 @@ from policyengine.model.outcome import (
     RuleError,
     SharedResult,
     known_audience,
+    no_reason,
     no_request,
     not_written,
 )
@@ -250,10 +251,11 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     @property
     def reason(self) -> str:
         """The reason, for an auditor: it may have values of other entities than the subject."""
-        kept = self._worked_out()
-        if kept.reason is None:
-            kept.reason = kept.details.reason()
-        return kept.reason
+        kept = self._keeping()
+        reason: str | None = kept.reason
+        if reason is None:
+            reason = kept.reason = self._said(kept, public=False)
+        return reason
 
     def reason_for(self, audience: Audience) -> str:
         """Return the reason as *audience* may read it: `user`, `developer` or `auditor`.
@@ -262,11 +264,21 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """
         if known_audience(audience) == "auditor":
             return self.reason
-        kept = self._worked_out()
+        kept = self._keeping()
         reason: str | None = kept.public_reason
         if reason is None:
-            reason = kept.public_reason = kept.details.public_reason()
+            reason = kept.public_reason = self._said(kept, public=True)
         return reason
+
+    def _said(self, kept: _Kept, *, public: bool) -> str:
+        if kept.details is None:  # which may know all that determines the reason
+            parts = self._subject, self._resource, self._context, kept.rest
+            reason = self._answer.make_reason(*parts, allowed=self.allowed, public=public)
+            if reason is not None:
+                return reason
+        details = self._worked_out().details
+        said: str = details.public_reason() if public else details.reason()
+        return said
 
     @property
     def valid_until(self) -> datetime | None:
@@ -326,7 +338,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         known = self.reason, self.reason_for("user"), self._until()
         public_until = self._worked_out().details.public_until()
         details = FixedDetails(self._judged(), self.listed(), *known, public_until)
-        result = replace(result, make_details=details.made, written=not_written)
+        result = replace(
+            result, make_details=details.made, written=not_written, make_reason=no_reason
+        )
         kept = self.ignored, self.id, self.decided_at
         return _unpickled, (result, *kept, self._keeping().answered)
 

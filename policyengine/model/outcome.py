@@ -153,6 +153,24 @@ Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
 """Gives an answer as JSON, if an equal one was written before, from the `SharedResult` and from the
 arguments of `MakeDetails`."""
 
+
+class MakeReason(Protocol):
+    """Gives the reason of a decision; None if its details must say it. *public*: as all may read it."""
+
+    def __call__(
+        self,
+        subject: Any,
+        resource: Any,
+        context: Any,
+        rest: Any,
+        /,
+        *,
+        allowed: bool,
+        public: bool,
+    ) -> str | None:
+        """Give it from the arguments of `MakeDetails`."""
+
+
 MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
 """Makes the details of a decision from the subject, the resource, the context and the rest."""
 
@@ -169,6 +187,10 @@ def not_written(*_: object) -> None:
     """Give no JSON; it is a `Written`."""
 
 
+def no_reason(*_: object, allowed: bool, public: bool) -> None:
+    """Give no reason; it is a `MakeReason`."""
+
+
 def no_request(*_: object) -> None:
     """Give no request; it is a `MakeRequest`."""
 
@@ -181,7 +203,7 @@ class SharedResult(Struct, frozen=True):
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
     the request. *problems*: of one that was refused. *what_is_read* gives what rules may
-    read of the request.
+    read of the request; *make_reason* the reason, sooner than the details do.
     """
 
     allowed: bool
@@ -195,3 +217,4 @@ class SharedResult(Struct, frozen=True):
     make_request: MakeRequest = no_request
     problems: tuple[Problem, ...] = ()
     what_is_read: WhatIsRead = no_request
+    make_reason: MakeReason = no_reason

@@ -33,6 +33,19 @@ FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
 
 
+class Judges(Struct, frozen=True, eq=False):
+    """The generated functions that judge all rules of a target together.
+
+    *judge* returns a bit for each rule that is not on trial and whose conditions hold, in the order of the rules,
+    then for each key that does. *of_deny* and *of_allow* return as bits all that the reason of such a decision depends
+    on, but for values that it shows.
+    """
+
+    judge: Function
+    of_deny: Function
+    of_allow: Function
+
+
 class Duty(Struct, frozen=True, eq=False):
     """An obligation and the parameters of it: name, type, and a function that computes the value.
 

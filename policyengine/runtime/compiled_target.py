@@ -28,7 +28,13 @@ from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetGates, TargetKey
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
-from policyengine.runtime.compiled_rule import Function, OwedTogether, Rule, sorted_obligations
+from policyengine.runtime.compiled_rule import (
+    Function,
+    Judges,
+    OwedTogether,
+    Rule,
+    sorted_obligations,
+)
 from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, shown_by
 
 if TYPE_CHECKING:
@@ -73,7 +79,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     entities; *owing*: whether a forbid may owe something. *gates*: those that apply; *giving*: ids of the rules
     that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
-    *load* makes the rules, and the function that judges them all; *make_specializer*
+    *load* makes the rules, and the functions that judge them all; *make_specializer*
     what specializes it for subjects, None where that is of no use; *source* the text of what was generated.
     *needs*: what the rules may read.
     """
@@ -87,7 +93,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     giving: tuple[str, ...]
     classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
-    load: Callable[[], tuple[Rules, Function | None]]
+    load: Callable[[], tuple[Rules, Judges | None]]
     make_specializer: Callable[[Compiled], Specializer | None]
     source: Callable[[], str]
     needs: RequestNeeds = field(default_factory=RequestNeeds)
@@ -198,7 +204,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     def _own(self) -> tuple[Any, ...]:
         """The parts that are the same in all results."""
         made = self.make_details, self.written, self.make_request
-        return self.digest, *made, (), self._what_is_read
+        return self.digest, *made, (), self._what_is_read, self.reason
 
     def _what_is_read(self) -> RequestNeeds:
         return self.needs  # which are not known yet when the first results are made
@@ -223,8 +229,8 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
             Explainer,  # a deny whose details nobody reads needs none
         )
 
-        rules, judge = self.load()  # two threads may both do so; what they make is equal
-        return Explainer(self.target[0], rules, self.gates, judge)
+        rules, judges = self.load()  # two threads may both do so; what they make is equal
+        return Explainer(self.target[0], rules, self.gates, judges)
 
     @cached_property
     def specializer(self) -> Specializer | None:
@@ -235,13 +241,17 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
     ) -> Details:
         """Return the details of a decision on a request of these parts."""
-        if isinstance(rest, tuple):
-            return self.explainer.details(self._request(subject, resource, context, rest))
-        # Nothing is followed to other entities. (This is in the time of each reason that is read.)
-        entities = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
-        explainer = self.explainer
-        asked = Request(subject, explainer.action, resource, context, rest or 0, None, entities)
-        return explainer.details(asked)
+        return self.explainer.details(self._request(subject, resource, context, rest))
+
+    def reason(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest, *, allowed: bool, public: bool
+    ) -> str | None:  # fmt: skip
+        """Return the reason of a decision that `decide` made; None if its details must say it."""
+        now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
+        if fields:
+            return None
+        parts = subject, resource, context, now, entities
+        return self.explainer.reason(*parts, allowed=allowed, public=public)
 
     def make_request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None

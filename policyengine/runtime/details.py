@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -22,27 +22,33 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
-from policyengine.runtime.compiled_rule import FAILED, Function, Key, Rule, Verdict
+from policyengine.runtime.compiled_rule import FAILED, Function, Judges, Key, Rule, Verdict
 from policyengine.runtime.directory import Directory, Rules, missed, values_of
 from policyengine.runtime.judged_request import JudgedRequest
 from policyengine.runtime.prepared_texts import Words, rendered
 
 _MOST_CASES: Final = 4_096
 
+Known: TypeAlias = Mapping[tuple[str, str], Entity] | None
+"""The entities that are known for a request; None where nothing is followed to others."""
+
+_Reasons: TypeAlias = dict[tuple[int, int], tuple[Words, Words]]
+"""Reasons, prepared, by what they depend on: for an auditor, and as all may read them."""
+
 
 class Explainer(Struct, eq=False, dict=True):
     """Works out the details of decisions about one target.
 
     *action*: that of the target. *rules*: every rule of it, by gate, then name; of many, only those are made
-    that some request concerns. *gates* as in `JudgedRequest`. *judge* is a generated function that returns a
-    bit for each rule that is not on trial and whose conditions hold, in the order of the rules, then for each
-    key that does; None where they are too many. Equal verdicts have the same result, so it is kept.
+    that some request concerns. *gates* as in `JudgedRequest`. *judges*: None where rules are too many.
+    Equal verdicts have the same result, so it is kept.
     """
 
     action: str
     rules: Rules
     gates: TargetGates
-    judge: Function | None
+    judges: Judges | None
+    _reasons: tuple[_Reasons, _Reasons] = field(default_factory=lambda: ({}, {}))
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
     _some: dict[tuple[tuple[int, ...], int], _Some] = field(default_factory=dict)
     _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
@@ -51,12 +57,37 @@ class Explainer(Struct, eq=False, dict=True):
         """Return the details of the decision on *request*."""
         return Details(self, request)
 
+    def reason(
+        self, subject: Entity, resource: Entity, context: Record, now: int, entities: Known,
+        *, allowed: bool, public: bool,
+    ) -> str | None:  # fmt: skip
+        """Return the reason of a decision, of no more than it depends on; None if every rule must be judged."""
+        judges = self.judges
+        if judges is None:
+            return None
+        asked = judges.of_allow if allowed else judges.of_deny
+        try:
+            bits = asked(subject, resource, context, now, entities)
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return None
+        key = bits, bisect_right(self.bounds, now)
+        reasons = self._reasons[allowed]
+        found = reasons.get(key)
+        if found is None:
+            request = self.request(subject, resource, context, now, entities)
+            case = self.case(request, owed=False)
+            found = case.reason, case.public_reason
+            if len(reasons) < _MOST_CASES and not case.failed:
+                reasons[key] = found
+        words = found[public]
+        return words if isinstance(words, str) else words(subject, resource, context, now, entities)
+
     def case(self, request: Request, *, owed: bool = True) -> JudgedRequest:
         """Return the request as it is judged; what is *owed* for it alone may be left out."""
-        if self.judge is None:
+        if self.judges is None:
             return self._of_some(request) or self._judged(request)
         try:
-            bits = self.judge(
+            bits = self.judges.judge(
                 request.subject, request.resource, request.context, request.now, request.entities
             )
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
@@ -114,7 +145,7 @@ class Explainer(Struct, eq=False, dict=True):
         """Judge the rules that may play a part one by one; all, should one of them fail."""
         values = self.directory.values(request)
         numbers = counting = self.rules.outline.counting
-        if self.judge is None:
+        if self.judges is None:
             with suppress(Exception):  # values that cannot be looked up are a bug, and fail below
                 numbers = self.directory.found(values)
         passed_over = len(numbers) < len(counting)
@@ -175,19 +206,22 @@ class Explainer(Struct, eq=False, dict=True):
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, now: int
     ) -> bytes | None:
         """Return *answer* as JSON, if it was written before for a request with the same verdicts."""
-        if self.judge is None or not self.is_plain:
+        if self.judges is None or not self.is_plain:
             return None
         try:
-            case = self._cases.get(self.judge(subject, resource, context, now))
+            case = self._cases.get(self.judges.judge(subject, resource, context, now))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
         if case is None or not case.shared:
             return None
         return case.written(answer, lambda: self.request(subject, resource, context, now))
 
-    def request(self, subject: Entity, resource: Entity, context: Record, now: int) -> Request:
-        """Return a request of parts alone: nothing is followed to other entities."""
-        entities = {subject.key_: subject, resource.key_: resource}
+    def request(
+        self, subject: Entity, resource: Entity, context: Record, now: int, entities: Known = None
+    ) -> Request:
+        """Return a request of these parts."""
+        if entities is None:
+            entities = {subject.key_: subject, resource.key_: resource}
         return Request(subject, self.action, resource, context, now, None, entities)
 
     @cached_property
@@ -335,7 +369,7 @@ class Details(Struct, eq=False):
         turns = [*explainer.bounds[following : following + 1]]
         waivers = explainer.waivers
         turns += [w.until for w in waivers if now < w.until and w.is_for(self.request)]
-        if explainer.judge is None:
+        if explainer.judges is None:
             noting = _turning([verdict.rule for verdict in self.case.verdicts], now)
         else:
             noting = explainer.turning_at(following, now)

@@ -76,7 +76,7 @@ def test_a_permit_that_cannot_owe_what_it_should_says_that_it_failed() -> None:
         for duty in rule.duties
     ]
     rules = Rules.of([replace(r, duties=tuple(duties)) for r in kept.explainer.rules])
-    explainer = details.Explainer("read", rules, kept.explainer.gates, kept.explainer.judge)
+    explainer = details.Explainer("read", rules, kept.explainer.gates, kept.explainer.judges)
     for _ in range(2):
         assert details.Details(explainer, kept.request).reason() == "`access.high` failed"
 

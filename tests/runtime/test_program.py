@@ -18,6 +18,7 @@ from policyengine.model.outcome import Obligation
 from policyengine.model.sealed import altered
 from policyengine.model.types import DURATION, INT, STRING
 from policyengine.reference import interpreter
+from policyengine.runtime.compiled_rule import Judges
 from policyengine.runtime.details import Details, Explainer
 from policyengine.runtime.directory import Rules
 from policyengine.runtime.program import Program
@@ -236,8 +237,9 @@ def test_a_rule_on_trial_that_raises_is_unknown():
 
     kept = decision._worked_out().details
     rules = Rules.of([replace(rule, fails=broken) for rule in kept.explainer.rules])
+    judges = Judges(broken, broken, broken)
     details = Details(
-        Explainer(kept.explainer.action, rules, kept.explainer.gates, broken), kept.request
+        Explainer(kept.explainer.action, rules, kept.explainer.gates, judges), kept.request
     )
     assert [advisory.outcome for advisory in details.outcome().advisories] == ["unknown"]
     assert [error.rule for error in details.outcome().errors] == ["access.a"]
