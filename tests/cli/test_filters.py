@@ -282,3 +282,63 @@ def test_row_level_security_that_cannot_be_made_is_named(shop: Path, capsys, opt
     Path("shop_verbs.py").write_text(VERBS)
     assert run([*POLICIES, "--row-level-security", *options]) == code
     assert said in capsys.readouterr().err
+
+
+STAFF = """
+package staff
+entity User { }
+entity Person { name: string, owner: User, site: ip }
+action see by User on Person
+gate a "a"
+field gate shown "shown"
+gate a { permit own: see when CLAUSE }
+gate shown { permit public: see fields name }
+"""
+STAFF_MAPPING = """
+from policyengine.filters.governing import Verbs
+from policyengine.filters.mapping import EntityTable
+
+MAPPING = {
+    "User": EntityTable("users"),
+    "Person": EntityTable("people", attributes={n: n for n in ("name", "owner", "site")}),
+}
+LACKING = {"User": MAPPING["User"], "Person": EntityTable("people", attributes={"name": "name"})}
+VERBS = {"Person": Verbs(select="see")}
+"""
+STAFF_POLICIES = ["filter", "staff.policy", "--dialect", "postgres", "--row-level-security"]
+
+
+@pytest.fixture
+def staff(tmp_path: Path, monkeypatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    Path("stored_staff.py").write_text(STAFF_MAPPING)
+    return tmp_path
+
+
+def test_policies_say_what_they_do_not_hide(staff: Path, capsys):
+    Path("staff.policy").write_text(STAFF.replace("CLAUSE", "resource.owner == subject"))
+    asked = [*STAFF_POLICIES, "stored_staff:VERBS", "--mapping", "stored_staff:MAPPING"]
+    assert run(asked) == 0
+    as_text = capsys.readouterr()
+    assert "field gates may hide id, owner, site of Person: grant SELECT" in as_text.err
+    assert run([*asked, "--format", "json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["hidden"] == {"Person": ["id", "owner", "site"]}
+    assert as_text.out == "".join(
+        f"{one};\n" for one in ("BEGIN", *document["statements"], "COMMIT")
+    )
+
+
+def test_policies_that_a_database_cannot_say_exactly_are_named(staff: Path, capsys):
+    inside = 'resource.site within ip "10.0.0.0/8"'
+    Path("staff.policy").write_text(STAFF.replace("CLAUSE", inside))
+    lacking = [*STAFF_POLICIES, "stored_staff:VERBS", "--mapping", "stored_staff:LACKING"]
+    assert run(lacking) == 2
+    assert "give `--mapping`, or more in it" in capsys.readouterr().err
+    asked = [*STAFF_POLICIES, "stored_staff:VERBS", "--mapping", "stored_staff:MAPPING"]
+    assert run(asked) == 1
+    assert "cannot say `Person.site` of a.own: no filter checks" in capsys.readouterr().err
+    assert run([*asked, "--format", "json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert (document["clause"], document["rules"]) == ("Person.site", ["a.own"])
