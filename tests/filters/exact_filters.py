@@ -84,7 +84,7 @@ def _ibis(backend: str) -> Iterator[Holds]:
     limits = Limits(ancestors=False)
     if backend == "sqlite":
         limits = evolve(limits, kinds=("text", "int", "bool"))
-    draws = _DRAWS + 1 if backend == "polars" else _DRAWS
+    draws = _DRAWS + 2 if backend == "polars" else _DRAWS
     if backend != "postgres":
         connection = getattr(ibis, backend).connect()
         yield _holds(limits, ibis_database, draws, connection=connection)
