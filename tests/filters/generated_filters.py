@@ -432,14 +432,17 @@ _WAY: Final = 6
 
 
 def _comparisons(predicate: Predicate, rows: dict[str, Rows]) -> int:
-    """Return how many rows, about, are compared to tell whether *predicate* is true of one, where no index helps."""
+    """Return how many rows, about, are compared to tell whether *predicate* is true of one, where no index helps.
+
+    A table without rows counts as one row: PostgreSQL may look for its rows last.
+    """
     match predicate:
         case Not(operand):
             return _comparisons(operand, rows)
         case And(operands) | Or(operands):
             return sum(_comparisons(operand, rows) for operand in operands)
         case Exists(str(table), where=where):
-            return len(rows[table]) * (1 + _comparisons(where, rows))
+            return max(1, len(rows[table])) * (1 + _comparisons(where, rows))
         case HasMore(str(table)):
             return len(rows[table])
         case Ancestor(str(table), where=where):
