@@ -28,8 +28,11 @@ Read: TypeAlias = Callable[[KnownParts, Strings], Any]
 """Returns what is known at a path, with parameters for strings: a value, `ABSENT`, or why there is none."""
 
 _UNKNOWN, _NOWHERE = Lacking.UNKNOWN, Lacking.NOWHERE
-_LOOKS_INTO: Final = frozenset(["like", "startswith", "endswith", "contains", "lower", "len"])
-"""The operations that ask of a string more than whether it is another one."""
+_COMPARING: Final = frozenset([
+    "lies_in", "lies_in_one", "entity_within", "entities_within", "ancestors", "terms_within", "touches", "ip_within", "ips_within",
+    "prefixes", "paths_within", "path_like", "add_months", "within_schedule", "step",
+])  # fmt: skip
+"""The operations that ask of a string, if of any, just whether it is another one."""
 
 
 class UnboundedReadError(Exception):
@@ -38,9 +41,14 @@ class UnboundedReadError(Exception):
 
 def reads_of(node: ir.Expr, shape: Shape, types: ExpressionTypes) -> tuple[Read, ...]:
     """Return what reads the known paths of *node*; raises `UnboundedReadError`."""
-    content = any(isinstance(p, ir.Operation) and p.name in _LOOKS_INTO for p in ir.walk(node))
+    content = looks_into_strings(node)
     paths = dict.fromkeys(_paths_in(node, shape, frozenset()))
     return tuple([_read(path, types, content=content) for path in paths])
+
+
+def looks_into_strings(node: ir.Expr) -> bool:
+    """Whether *node* may ask of a string more than whether it is another one."""
+    return any(isinstance(p, ir.Operation) and p.name not in _COMPARING for p in ir.walk(node))
 
 
 def _paths_in(node: ir.Expr, shape: Shape, found: frozenset[str]) -> Iterator[ir.Expr]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from policyengine import PolicyEngine
+from policyengine.syntax.operators import OPERATORS
 
 SET = """
 package sets
@@ -25,6 +26,7 @@ AS_IT_WAS = [
     'context.word like "a*b"',
     r'context.word like "a\\*b*"',
     'context.word endswith "x"',
+    'context.word contains "x"',
     'lower(context.word) == "a"',
     "size(resource.words) > 3",
     'every w in resource.words: w startswith "a"',
@@ -69,3 +71,10 @@ def test_what_is_left_is_a_condition_of_the_language(condition: str, text: str):
     assert left.text == text
     again = PolicyEngine.from_text(SET.replace("RULE", text)).partial(action="read")
     assert again.text == text
+
+
+@pytest.mark.parametrize(
+    "word", sorted(row.word for row in OPERATORS.values() if row.compares and row.word.isalpha())
+)
+def test_every_comparison_is_written(word: str):
+    assert any(f" {word} " in condition for condition in (*AS_IT_WAS, *OTHERWISE))
