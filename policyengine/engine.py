@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.fulfilment import Handler
+    from policyengine.model.records import Record
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
     from policyengine.reverse.page import Page
@@ -231,7 +232,7 @@ class PolicyEngine(Decider, Immutable):
 
     def context(
         self, action: str, values: Mapping[str, Any] | None = None, /, **attributes: Any
-    ) -> Any:
+    ) -> Record:
         """Build the context of *action*, validated once and reusable for many decisions.
 
         Raises `InvalidRequest` with every problem.

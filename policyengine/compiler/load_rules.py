@@ -130,48 +130,8 @@ def compiled_rule(
     *value* gives what computes something that is shown or owed; *contested*: what permits of each gate
     compare with different constants.
     """
-    paths = contested[rule.gate]
-
-    def computed(part: Part) -> compiled.Function:
-        match part.expr:
-            case ir.Const(_, known):
-                return lambda *_: known
-            case _:
-                return value(part.expr)
-
-    def shown(part: str | Part) -> str | prepared_texts.Computed:
-        match part:
-            case Part(type_, ir.Const(_, known), None):
-                return shown_value(type_, known)
-            case Part(type_, _, words):
-                return shower(type_), computed(part), words
-            case _:
-                return part
-
-    def text(written: Text | None) -> prepared_texts.Text | None:
-        return None if written is None else tuple(map(shown, written.parts))
-
-    def owed(duty: Duty) -> compiled.Duty:
-        arguments = ((name, part.type, computed(part)) for name, part in duty.arguments)
-        known = []
-        for _, part in duty.arguments:
-            if not isinstance(part.expr, ir.Const):
-                break
-            known.append(text_of(part.type, part.expr.value))
-        return compiled.Duty(duty.name, tuple(arguments), tuple(known))
-
-    def said(sentence: Sentence) -> prepared_texts.Sentence:
-        test = None if sentence.test is None else computed(sentence.test)
-        told = paths.isdisjoint(sentence.paths)
-        return test, text(sentence.text if told else sentence.quiet)
-
-    keys = tuple(
-        compiled.Key(
-            key.path, key.name, key.part.type, computed(key.part), key.constants, key.shown,
-            key.path in paths,
-        )
-        for key in rule.keys
-    )  # fmt: skip
+    made = _Parts(value, contested[rule.gate])
+    keys = tuple(map(made.key, rule.keys))
     return compiled.Rule(
         id=rule.id,
         gate=rule.gate,
@@ -183,31 +143,79 @@ def compiled_rule(
         blames=functions.blames,
         turns=functions.turns,
         fields=rule.fields,
-        owed=tuple(
-            Obligation(
-                duty.name,
-                tuple(
-                    (n, p.type, p.expr.value)
-                    for n, p in duty.arguments
-                    if isinstance(p.expr, ir.Const)
-                ),
-            )
-            for duty in rule.duties
-            if duty.is_known
-        ),
-        duties=tuple(owed(duty) for duty in rule.duties if not duty.is_known),
+        owed=tuple(_known_obligation(duty) for duty in rule.duties if duty.is_known),
+        duties=tuple(made.duty(duty) for duty in rule.duties if not duty.is_known),
         owes=functions.owes,
-        because=text(rule.because),
-        otherwise=text(rule.otherwise),
-        refer=text(rule.refer),
+        because=made.text(rule.because),
+        otherwise=made.text(rule.otherwise),
+        refer=made.text(rule.refer),
         refers=functions.refers,
-        sentences=tuple(tuple(map(said, about)) for about in rule.sentences),
+        sentences=tuple(tuple(map(made.sentence, about)) for about in rule.sentences),
         keys=keys,
         filed=_filed(rule, keys),
         waivers=rule.waivers,
         needs=rule.needs,
         times_hidden=rule.times_hidden,
     )
+
+
+class _Parts(Struct, frozen=True, eq=False):
+    """Makes the parts of one rule: *value* computes what is shown or owed; permits of its gate contest *paths*."""
+
+    value: Callable[[ir.Expr], compiled.Function]
+    paths: frozenset[str]
+
+    def computed(self, part: Part) -> compiled.Function:
+        """Return what computes *part*."""
+        match part.expr:
+            case ir.Const(_, known):
+                return lambda *_: known
+            case _:
+                return self.value(part.expr)
+
+    def shown(self, part: str | Part) -> str | prepared_texts.Computed:
+        """Return a part of a text: itself, if it is known."""
+        match part:
+            case Part(type_, ir.Const(_, known), None):
+                return shown_value(type_, known)
+            case Part(type_, _, words):
+                return shower(type_), self.computed(part), words
+            case _:
+                return part
+
+    def text(self, written: Text | None) -> prepared_texts.Text | None:
+        """Return a text of the rule."""
+        return None if written is None else tuple(map(self.shown, written.parts))
+
+    def duty(self, duty: Duty) -> compiled.Duty:
+        """Return what is owed, with the texts of those arguments that are known before the first which is not."""
+        arguments = ((name, part.type, self.computed(part)) for name, part in duty.arguments)
+        known = []
+        for _, part in duty.arguments:
+            if not isinstance(part.expr, ir.Const):
+                break
+            known.append(text_of(part.type, part.expr.value))
+        return compiled.Duty(duty.name, tuple(arguments), tuple(known))
+
+    def sentence(self, sentence: Sentence) -> prepared_texts.Sentence:
+        """Return what is said of a condition, without the constants that other permits ask for."""
+        test = None if sentence.test is None else self.computed(sentence.test)
+        told = self.paths.isdisjoint(sentence.paths)
+        return test, self.text(sentence.text if told else sentence.quiet)
+
+    def key(self, key: Key) -> compiled.Key:
+        """Return what the rule compares with constants."""
+        return compiled.Key(
+            key.path, key.name, key.part.type, self.computed(key.part), key.constants, key.shown,
+            key.path in self.paths,
+        )  # fmt: skip
+
+
+def _known_obligation(duty: Duty) -> Obligation:
+    arguments = [
+        (n, p.type, p.expr.value) for n, p in duty.arguments if isinstance(p.expr, ir.Const)
+    ]
+    return Obligation(duty.name, tuple(arguments))
 
 
 def _filed(rule: Rule, keys: Sequence[compiled.Key]) -> tuple[compiled.Key, ...]:

@@ -78,49 +78,10 @@ def lower_rule(
     read the conditions read as well.
     """
     typing = rule.typings[target]
-    action = checked.schema.actions[target[0]]
-
-    def lowered(node: nodes.Expr) -> ir.Expr:
-        return _Lowerer(checked.schema, action, typing).lower(node)
-
-    def inner(what: Inner) -> Part:
-        around = _Lowerer(checked.schema, action, typing)
-        return Part(*around.inside(what.calls, what.expr))
-
-    def sentence_text(written: SentenceText) -> Text:
-        return Text(tuple(p if isinstance(p, str) else inner(p) for p in written))
-
-    def part(node: nodes.Expr) -> Part:
-        return Part(typing.type_of(node), lowered(node))
-
-    def text(template: nodes.Template | None) -> Text | None:
-        if template is None:
-            return None
-        words = in_place_of_hidden(template, typing, checked.schema) if for_details else {}
-        return Text(
-            tuple(
-                p if isinstance(p, str) else replace(part(p), words=words.get(number))
-                for number, p in enumerate(template.parts)
-            )
-        )
-
-    def said(conjunct: Conjunct, sentences: Sequence[CheckedSentence]) -> Iterator[Sentence]:
-        paths = frozenset(path for path, _ in comparisons(conjunct.expr, typing))
-        for sentence in sentences:
-            quiet = None if sentence.quiet is None else sentence_text(sentence.quiet)
-            tests = [(inner(test).expr, value) for test, value in sentence.tests]
-            parts = tuple(expr if value else ir.Not(expr) for expr, value in tests)
-            test = Part(BOOL, ir.And(parts) if len(parts) > 1 else parts[0]) if parts else None
-            yield Sentence(sentence_text(sentence.text), quiet, paths, test)
-
-    def duty(call: nodes.Call) -> Duty:
-        parameters = checked.schema.obligations[call.name.name].parameters
-        arguments = zip(parameters, call.arguments, strict=True)
-        return Duty(call.name.name, tuple((p.name, part(a)) for p, a in arguments))
-
+    parts = _Parts(checked.schema, checked.schema.actions[target[0]], typing, for_details)
     source = checked.sources[rule.node.span.file]
     line, _ = source.position(rule.node.span.start)
-    conditions = [(lowered(c.expr), c.wanted) for c in rule.conjuncts]
+    conditions = [(parts.lowered(c.expr), c.wanted) for c in rule.conjuncts]
     return Rule(
         id=rule.id,
         gate=rule.gate,
@@ -131,18 +92,18 @@ def lower_rule(
         valid_from=rule.valid_from,
         valid_until=rule.valid_until,
         conditions=tuple(expr if wanted else ir.Not(expr) for expr, wanted in conditions),
-        duties=tuple(duty(call) for call in rule.obligations),
-        because=text(rule.because),
-        otherwise=text(rule.otherwise),
-        refer=text(rule.refer),
+        duties=tuple(map(parts.duty, rule.obligations)),
+        because=parts.text(rule.because),
+        otherwise=parts.text(rule.otherwise),
+        refer=parts.text(rule.refer),
         sentences=tuple(
-            tuple(said(conjunct, sentences))
+            tuple(parts.sentences(conjunct, sentences))
             for conjunct, sentences in zip(rule.conjuncts, rule.sentences, strict=False)
         )
         if for_details
         else (),
         keys=tuple(
-            Key(key.number, key.path, key.name, part(key.expr), key.constants, key.shown)
+            Key(key.number, key.path, key.name, parts.part(key.expr), key.constants, key.shown)
             for key in (keys_of(rule, target, checked.schema) if for_details else ())
         ),
         compared=tuple(compared(rule, target).items()) if for_details else (),
@@ -166,6 +127,61 @@ def _of_target(checked: CheckedSet, rule: CheckedRule, target: TargetKey) -> dic
         ),
         "needs": rule.needs[target],
     }
+
+
+@frozen(eq=False)
+class _Parts:
+    """Lowers the parts of one rule for one target, which are of *typing*; *for_details* as in `lower_rule`."""
+
+    schema: Schema
+    action: ActionType
+    typing: Typing
+    for_details: bool
+
+    def lowered(self, node: nodes.Expr) -> ir.Expr:
+        """Return the meaning of *node*."""
+        return _Lowerer(self.schema, self.action, self.typing).lower(node)
+
+    def part(self, node: nodes.Expr) -> Part:
+        """Return *node* with its type."""
+        return Part(self.typing.type_of(node), self.lowered(node))
+
+    def text(self, template: nodes.Template | None) -> Text | None:
+        """Return a text of the rule, with words in place of what is hidden."""
+        if template is None:
+            return None
+        words = in_place_of_hidden(template, self.typing, self.schema) if self.for_details else {}
+        return Text(
+            tuple(
+                p if isinstance(p, str) else replace(self.part(p), words=words.get(number))
+                for number, p in enumerate(template.parts)
+            )
+        )
+
+    def duty(self, call: nodes.Call) -> Duty:
+        """Return what the rule owes."""
+        parameters = self.schema.obligations[call.name.name].parameters
+        arguments = zip(parameters, call.arguments, strict=True)
+        return Duty(call.name.name, tuple((p.name, self.part(a)) for p, a in arguments))
+
+    def sentences(
+        self, conjunct: Conjunct, sentences: Sequence[CheckedSentence]
+    ) -> Iterator[Sentence]:
+        """Give what is said where *conjunct* is false, and when."""
+        paths = frozenset(path for path, _ in comparisons(conjunct.expr, self.typing))
+        for sentence in sentences:
+            quiet = None if sentence.quiet is None else self._sentence_text(sentence.quiet)
+            tests = [(self._inner(test).expr, value) for test, value in sentence.tests]
+            parts = tuple(expr if value else ir.Not(expr) for expr, value in tests)
+            test = Part(BOOL, ir.And(parts) if len(parts) > 1 else parts[0]) if parts else None
+            yield Sentence(self._sentence_text(sentence.text), quiet, paths, test)
+
+    def _sentence_text(self, written: SentenceText) -> Text:
+        return Text(tuple(p if isinstance(p, str) else self._inner(p) for p in written))
+
+    def _inner(self, what: Inner) -> Part:
+        around = _Lowerer(self.schema, self.action, self.typing)
+        return Part(*around.inside(what.calls, what.expr))
 
 
 # ---- expressions ------------------------------------------------------------------------

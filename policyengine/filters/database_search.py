@@ -69,13 +69,7 @@ def resources(
     either, `IncompleteMapping` for what the mapping lacks, `InvalidRequest` for parts or a token that do not fit.
     """
     asked = {"subject": subject, "resource_type": type}
-    given = {
-        "context": {} if context is None else context,
-        "now": now,
-        "fields": fields,
-        "entities": entities,
-    }
-    left = engine.partial(action=action, **asked, **given)
+    left = engine.partial(action=action, **asked, **_given(context, now, fields, entities))
     made = make_filter(left, mapping, split=True)
     return _page(engine.digest, made, left, database, tables, fields, limit, token)
 
@@ -98,15 +92,15 @@ def subjects(
 ) -> Page[str]:
     """Say which entities of a database may do *action* on *resource*, by their ids; like `resources`."""
     asked = {"resource": resource, "subject_type": type}
-    given = {
-        "context": {} if context is None else context,
-        "now": now,
-        "fields": fields,
-        "entities": entities,
-    }
-    left = engine.partial(action=action, **asked, **given)
+    left = engine.partial(action=action, **asked, **_given(context, now, fields, entities))
     made = make_subject_filter(left, mapping, split=True)
     return _page(engine.digest, made, left, database, tables, fields, limit, token)
+
+
+def _given(context: Any, now: Any, fields: Any, entities: Any) -> dict[str, Any]:
+    """Return the rest of what is asked: without a context, an empty one, since no database knows one."""
+    context = {} if context is None else context
+    return {"context": context, "now": now, "fields": fields, "entities": entities}
 
 
 def _page(

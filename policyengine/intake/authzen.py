@@ -1,4 +1,4 @@
-"""Read requests and write answers in the JSON of AuthZEN 1.0.
+"""Read requests in the JSON of AuthZEN 1.0.
 
 A document is taken apart here and validated with all other requests, so that all its problems are
 found together; what is wrong with a part as JSON is a `Refused` in its place. Top-level names that

@@ -44,8 +44,8 @@ def asked_request(raw: RawRequest) -> Request:
     return Request(*parts)
 
 
-def of_caller(now: Any) -> Any:
-    """Return a time, or the mark of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
+def time_or_refusal(now: Any) -> Any:
+    """Return a time, or the refusal of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
     # What it says it is may be another thing.
     if not issubclass(type(now), int) or type(now) is bool:
         return now
@@ -63,7 +63,7 @@ def raw_request(
     entities: Any = None,
 ) -> RawRequest:
     """Return the request of these parts, as a caller gives them; a store may be given as *entities*."""
-    now = of_caller(now)
+    now = time_or_refusal(now)
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)
