@@ -17,6 +17,7 @@ from policyengine.model.path_syntax import MOST_SEGMENTS, segments_of
 from policyengine.model.types import (
     ORDERED,
     PATH,
+    STRING,
     Primitive,
     RecordType,
     SetType,
@@ -125,7 +126,9 @@ class Costs:
         match node:
             case nodes.Quantified(_, _, over, _):
                 steps += self._elements(over, typing, sizes) * (1 + parts[1].steps)
-            case nodes.Compare("startswith" | "endswith" | "contains", left, right):
+            case nodes.Compare(op, left, right) if (
+                op not in ("==", "!=") and typing.type_of(left) == typing.type_of(right) == STRING
+            ):
                 steps += self._length(left, typing) + self._length(right, typing)
             case nodes.Like(text):
                 steps += self._length(text, typing)
