@@ -61,6 +61,8 @@ _TYPES: Final[Mapping[str, str]] = {
     "ip": "network address",
 }
 
+_BREAK: Final = re.compile(r"(?<=[._])|(?<=[a-z])(?=[A-Z])")
+
 _PARTIES: Mapping[str, str] = {
     "subject": "who asks",
     "resource": "what it is about",
@@ -437,10 +439,10 @@ def _template(name: str) -> str:
 
 
 def _breakable(name: str) -> Any:
-    """Return a name that is broken, if it must be, behind a dot or an underline."""
+    """Return a name that is broken, if it must be, behind a dot or an underline, or before a capital."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"([._])", r"\1<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
+    return Markup(_BREAK.sub("<wbr>", str(escape(name))))  # noqa: S704 - it is escaped
 
 
 def _markup(text: str) -> Any:

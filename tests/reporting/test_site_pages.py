@@ -12,11 +12,11 @@ package p
 enum Practice = sells | scrapes | trains | profiles | spies | frames
 entity App
 entity Post
-action read, drop by App on Post with { practices: set<Practice>, count?: int }
-gate use "whether it may" for read
+action read, drop, dropAllAtOnce by App on Post with { practices: set<Practice>, count?: int }
+gate use "whether it may" for read, dropAllAtOnce
 gate end "whether it ends" for drop
 gate use {
-    permit few: read when not (context has count) or context.count < 3 otherwise "{action.name} is for few"
+    permit few: read, dropAllAtOnce when not (context has count) or context.count < 3 otherwise "{action.name} is for few"
     permit none: read when size(context.practices) == 0
     forbid bad: read when context.practices overlaps {sells, scrapes, trains} because "not so"
     forbid worse: read when context.practices overlaps {profiles, spies}
@@ -25,6 +25,8 @@ gate end { forbid ended: drop when context has count }
 test "few" {
     expect allow read by App "a" on Post "p" with { practices: {} }
     expect deny read by App "a" on Post "p" with { practices: {sells} } because bad
+    expect allow dropAllAtOnce by App "a" on Post "p" with { practices: {} }
+    expect deny dropAllAtOnce by App "a" on Post "p" with { practices: {}, count: 5 }
 }
 """
 
@@ -98,6 +100,8 @@ def test_the_name_of_an_action_is_what_is_asked():
     )
 
 
-def test_names_may_be_broken_behind_a_dot(pages):
+def test_names_may_be_broken_behind_a_dot_or_before_a_capital(pages):
+    page = pages["settings/context.count.html"]
+    assert '/dropAllAtOnce.html">drop<wbr>All<wbr>At<wbr>Once</a></th>' in page
     assert "<h1>context.<wbr>practices</h1>" in pages["settings/context.practices.html"]
     assert ">use.<wbr>bad</h2>" in pages["gates/use.html"]
