@@ -31,7 +31,11 @@ def misplaced_part(s: ParseState) -> Diagnostic | None:
     if kinds[last] == "_RBRACE":
         last = max(i for i in range(last) if kinds[i] == "_LBRACE") - 1
     if kinds[last] == "STRING":
-        help = 'write `Folder "id" under … { … }`'
+        type_, id_ = (span_of(s.source, one) for one in s.stack[last - 1 : last + 1])
+        written = (
+            'Folder "id"' if type_ is None or id_ is None else s.source.text[type_.start : id_.end]
+        )
+        help = f"write `{written} under … {{ … }}`"
         return error("PE118", s.span, "`under` comes before the attributes", help)
     entity = span_of(s.source, s.stack[last])
     if entity is None or kinds[last] not in ("NAME", "name", "variable"):

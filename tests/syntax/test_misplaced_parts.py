@@ -21,7 +21,7 @@ def _test(text: str) -> str:
     ("text", "help"),
     [
         (_test('let a = F "a" under plans {}'), 'named by type and id: `under Folder "plans"`'),
-        (_test('let a = F "a" { b: 1 } under F "b"'), 'write `Folder "id" under … { … }`'),
+        (_test('let a = F "a" { b: 1 } under F "b"'), 'write `F "a" under … { … }`'),
         (_test('expect deny read by ann on plan under F "b"'), "one with others is written out"),
         (_test('let m = Member("m", card: guest)'), 'an entity is written `Type "id" {'),
         (_test("expect deny read by ann on plan oblige pay(a: 1)"), "arguments have no names"),
