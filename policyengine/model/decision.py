@@ -293,13 +293,13 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Return the same moment as *audience* may know it: for all but auditors, None where it may reveal something hidden."""
         if known_audience(audience) == "auditor":
             return self.valid_until
-        until = self._worked_out().details.public_until()
+        until = self._worked_out().details.public_until(allowed=self.allowed)
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
         kept = self._worked_out()
         if kept.valid_until is None:
-            kept.valid_until = (kept.details.valid_until(),)
+            kept.valid_until = (kept.details.valid_until(allowed=self.allowed),)
         return kept.valid_until[0]
 
     @property
@@ -336,7 +336,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             what_is_read=no_request,
         )
         known = self.reason, self.reason_for("user"), self._until()
-        public_until = self._worked_out().details.public_until()
+        public_until = self._worked_out().details.public_until(allowed=self.allowed)
         details = FixedDetails(self._judged(), self.listed(), *known, public_until)
         result = replace(
             result, make_details=details.made, written=not_written, make_reason=no_reason
@@ -484,10 +484,10 @@ class FixedDetails(Struct, frozen=True):
     def public_reason(self) -> str:
         return self._public_reason
 
-    def valid_until(self) -> int | None:
+    def valid_until(self, *, allowed: bool) -> int | None:  # noqa: ARG002 - it is known
         return self._valid_until
 
-    def public_until(self) -> int | None:
+    def public_until(self, *, allowed: bool) -> int | None:  # noqa: ARG002 - it is known
         return self._public_until
 
     def frame(self, _: SharedResult) -> None:

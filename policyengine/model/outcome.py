@@ -136,10 +136,10 @@ class Details(Protocol):
     def public_reason(self) -> str:
         """The same text, with words in the place of what is an auditor's alone."""
 
-    def valid_until(self) -> int | None:
-        """The moment (microseconds) until which only the wording may change, or None."""
+    def valid_until(self, *, allowed: bool) -> int | None:
+        """The moment (microseconds) until which only the wording of what was *allowed* or not may change, or None."""
 
-    def public_until(self) -> int | None:
+    def public_until(self, *, allowed: bool) -> int | None:
         """The same moment; None as well where it may reveal something that is an auditor's alone."""
 
     def frame(self, answer: SharedResult) -> Frame | None:

@@ -261,6 +261,14 @@ class Explainer(Struct, eq=False, dict=True):
             noting = self._turning_at[begun] = _turning(self._counting, now)
         return noting
 
+    @cached_property
+    def moving(self) -> tuple[bool, bool]:
+        """Whether what a deny owes or says may be another as time goes by, and what an allow owes."""
+        if self.judges is None:
+            return self.rules.outline.moving, self.rules.outline.moving
+        owing = {rule.effect == "forbid" for rule in self._counting if rule.owes}
+        return True in owing or any(rule.refers for rule in self._counting), False in owing
+
     @property
     def timeless(self) -> bool:
         """Whether no change of the time changes anything."""
@@ -360,7 +368,7 @@ class Details(Struct, eq=False):
 
     # ---- time ---------------------------------------------------------------------------
 
-    def valid_until(self) -> int | None:
+    def valid_until(self, *, allowed: bool) -> int | None:
         """Return the first moment at which anything but the wording may change."""
         now, explainer = self.request.now, self.explainer
         if explainer.timeless:
@@ -373,7 +381,7 @@ class Details(Struct, eq=False):
             noting = _turning([verdict.rule for verdict in self.case.verdicts], now)
         else:
             noting = explainer.turning_at(following, now)
-        if explainer.rules.outline.moving:
+        if explainer.moving[allowed]:
             noting += tuple([v.rule.owes for v in self.case.owing if v.rule.owes])
             noting += tuple([v.rule.refers for v in self.case.referring if v.rule.refers])
         subject, resource, context, _, entities = self.request.roots
@@ -384,9 +392,10 @@ class Details(Struct, eq=False):
                 turns.append(now + 1)
         return min([moment for moment in turns if moment > now], default=None)
 
-    def public_until(self) -> int | None:
+    def public_until(self, *, allowed: bool) -> int | None:
         """Return that moment, unless it may reveal something that is an auditor's alone."""
-        return None if self.explainer.rules.outline.times_hidden else self.valid_until()
+        hidden = self.explainer.rules.outline.times_hidden
+        return None if hidden else self.valid_until(allowed=allowed)
 
     # ---- wording ------------------------------------------------------------------------
 

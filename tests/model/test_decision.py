@@ -60,7 +60,7 @@ class Counted:
     def frame(self, answer: SharedResult) -> None:
         return None
 
-    def valid_until(self) -> int | None:
+    def valid_until(self, *, allowed: bool) -> int | None:
         self.asked += 1
         return self.until
 

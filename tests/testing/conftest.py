@@ -61,7 +61,7 @@ class Told:
     def reason(self) -> str:
         return self.reason_
 
-    def valid_until(self) -> int | None:
+    def valid_until(self, *, allowed: bool) -> int | None:
         return None
 
 
