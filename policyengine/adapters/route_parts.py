@@ -21,7 +21,7 @@ _dependencies: Final = attrgetter("dependencies")
 
 
 class RouteParts:
-    """The parts of routes as they were looked at: it is asked for each request whether they are the same, so no loop is in Python."""
+    """The parts of routes as they were looked at: it is asked often whether they are the same, so no loop is in Python."""
 
     def __init__(self) -> None:
         self._routes: list[dict[str, Any]] = []

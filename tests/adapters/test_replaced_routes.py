@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from starlette.middleware import Middleware
 from starlette.routing import Mount, Route, Router, WebSocketRoute, request_response
 from starlette.testclient import TestClient
 
+from policyengine.adapters import undeclared_routes
+from policyengine.adapters.route_parts import RouteParts
 from tests.adapters.test_fastapi_bypasses import (
     GUARD,
     PLAIN,
@@ -244,7 +247,9 @@ def service(*, guarded: bool = True) -> FastAPI:
 
 @pytest.mark.parametrize("served", [False, True])
 @pytest.mark.parametrize("made", WAYS, ids=lambda made: made.__name__)
-def test_what_is_replaced_is_not_declared(made: Way, served: bool):
+def test_what_is_replaced_is_not_declared(monkeypatch, made: Way, served: bool):
+    monkeypatch.setattr(undeclared_routes, "LOOKS_AGAIN_AFTER", 0)
+
     def tried(*, guarded: bool) -> str:
         app = service(guarded=guarded)
         swap, ask = made(app)
@@ -258,6 +263,23 @@ def test_what_is_replaced_is_not_declared(made: Way, served: bool):
     found = tried(guarded=True)
     assert SECRET not in found
     assert "nothing is permitted here" in found
+
+
+def test_the_parts_of_routes_are_not_looked_at_for_each_request(monkeypatch):
+    looks, looked = [], RouteParts.have_changed
+    monkeypatch.setattr(RouteParts, "have_changed", lambda self: looks.append(1) or looked(self))
+    clock = [1000.0]
+    monkeypatch.setattr(undeclared_routes, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    app = service()
+    app.get("/a", dependencies=[GUARD.public])(secret)
+    client = TestClient(app)
+    for _ in range(5):
+        client.get("/a")
+    assert not looks
+    app.router.routes[-1].app = asgi
+    clock[0] += 0.11
+    assert SECRET not in client.get("/a").text
+    assert len(looks) == 1
 
 
 class Passes:
