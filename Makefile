@@ -105,7 +105,7 @@ fmt: $(READY) ## Format the code and the policies
 	$(BIN)/policyengine fmt policies
 
 golden: $(READY) ## Rewrite the golden files; read the difference before committing it
-	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden
+	UPDATE_GOLDEN=1 $(BIN)/python -m pytest -q tests/golden tests/slips tests/compiler/test_generate.py
 
 bench: $(READY) ## Measure the targets, then time all worlds; some minutes, without peers
 	$(BIN)/python -m bench questions

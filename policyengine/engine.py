@@ -173,7 +173,7 @@ class PolicyEngine(Decider, Immutable):
             for target in product((name,), action.subjects, action.resources):
                 compiled = self._program.compiled(target)
                 if reasons:
-                    compiled.explainer  # noqa: B018 - which makes it
+                    compiled.warm_reasons()
 
     def with_store(self, store: EntityStore | None) -> PolicyEngine:
         """Return an engine of this policy set with another store, or none, which is as warm as this one."""

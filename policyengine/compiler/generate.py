@@ -1,11 +1,12 @@
 """Generate the functions of one target: those that decide, and those that describe each rule.
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
-module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `grounds_…` bits of
-what a reason depends on, `fails_…` the number of the first condition that is false, `turns_…` notes the moments at
-which one may turn, `owes_…` and `refers_…` those at which what is owed or referred to does, and `value_…` computes
-what is part of a text or an obligation. All take the roots of a request; docstrings name a rule and its place. Of many
-rules, those that differ only in constants share one function, which takes the constants as well.
+module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `fails_…` the
+number of the first condition that is false, `turns_…` notes the moments at which one may turn, `owes_…` and
+`refers_…` those at which what is owed or referred to does, and `value_…` computes what is part of a text or an
+obligation. So are the two that return bits of what a reason depends on. All take the roots of a request; docstrings
+name a rule and its place. Of many rules, those that differ only in constants share one function, which takes the
+constants as well.
 """
 
 from __future__ import annotations
@@ -81,11 +82,18 @@ class DecisionModule(Struct, frozen=True, eq=False):
     giving: tuple[str, ...]
 
 
+class GroundsModule(Struct, frozen=True, eq=False):
+    """The module that finds what reasons depend on: its tree, and the objects that it names."""
+
+    tree: ast.Module
+    objects: dict[str, object]
+
+
 class RuleModule(Struct, frozen=True, eq=False):
     """The module that judges and describes each rule: its tree, and the objects that it names.
 
     *rules*: what the functions of rules are called; *values*: what the functions are called that
-    compute what texts and obligations need; *judges*: whether there are a `judge` and its like.
+    compute what texts and obligations need; *judges*: whether there is a `judge`.
     """
 
     tree: ast.Module
@@ -119,29 +127,33 @@ def are_many(rules: Iterable[RuleHead]) -> bool:
     return sum(not rule.advisory for rule in rules) > _MOST_JUDGED
 
 
-def generate_rule_functions(rules: Sequence[Rule], gates: Sequence[str]) -> RuleModule:
-    """Generate the functions that judge and describe each rule; *gates*: those that apply."""
-    return _rule_module(rules, None if are_many(rules) else gates, least=LEAST)
+def generate_rule_functions(rules: Sequence[Rule]) -> RuleModule:
+    """Generate the functions that judge and describe each rule."""
+    return _rule_module(rules, judges=not are_many(rules), least=LEAST)
+
+
+def generate_grounds(rules: Sequence[Rule], gates: Sequence[str]) -> GroundsModule:
+    """Generate the functions that find what reasons depend on; *gates*: those that apply."""
+    module = _module(rules)
+    write_grounds([rule for rule in rules if not rule.advisory], gates, module)
+    return GroundsModule(tree_of(module), module.objects)
 
 
 def generate_some_functions(rules: Sequence[Rule]) -> RuleModule:
     """Generate functions of some rules of many: what one of a shape has, all of it may share."""
-    return _rule_module(rules, None, least=1)
+    return _rule_module(rules, judges=False, least=1)
 
 
-def _rule_module(rules: Sequence[Rule], judged: Sequence[str] | None, *, least: int) -> RuleModule:
-    """Generate the functions of *rules*; *judged*: the gates, if there are to be functions that judge all together."""
+def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModule:
     module = _module(rules)
     functions: dict[str, Functions] = {}
-    if judged is not None:
-        counting = [rule for rule in rules if not rule.advisory]
-        write_judge(counting, module)
-        write_grounds(counting, judged, module)
+    if judges:
+        write_judge([rule for rule in rules if not rule.advisory], module)
     else:
         functions = _shared_functions(module, rules, least)
     functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
-    return RuleModule(tree_of(module), module.objects, functions, values, judged is not None)
+    return RuleModule(tree_of(module), module.objects, functions, values, judges)
 
 
 def _module(rules: Sequence[Rule]) -> Module:

@@ -19,6 +19,7 @@ from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
     DecisionModule,
     generate_decision,
+    generate_grounds,
     generate_rule_functions,
 )
 from policyengine.compiler.load_rules import (
@@ -30,7 +31,7 @@ from policyengine.compiler.load_rules import (
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.specialize import decision_key, generate_tests, residual_rules, tests_of
 from policyengine.model.types import Schema, TargetGates, TargetKey
-from policyengine.runtime import compiled_rule as compiled
+from policyengine.runtime.compiled_rule import Function, Judges
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.directory import Rules
 from policyengine.runtime.gc_pause import gc_paused
@@ -40,7 +41,7 @@ from policyengine.runtime.specialization import Residual, Specializer, SubjectPr
 if TYPE_CHECKING:
     from policyengine.compiler.outline import Outlined
 
-Loaded: TypeAlias = tuple[Rules, compiled.Judges | None]
+Loaded: TypeAlias = tuple[Rules, Judges | None]
 """The rules of a target with the functions for details, and the functions that judge them all."""
 
 _MOST_TESTS: Final = 200
@@ -113,14 +114,21 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             return Rules(outlined.outline, maker.make), None
         with gc_paused():
             rules = self.rules()
-            generated = generate_rule_functions(rules, self.gates.names)
+            generated = generate_rule_functions(rules)
             functions = run(generated.tree, generated.objects, f"{self.file}:rules")
             paths = contested_by_gate(rules)
             named = NamedFunctions(functions, generated)
             made = [compiled_rule(rule, named.of(rule), named.value, paths) for rule in rules]
         if not generated.judges:
             return Rules.of(made), None
-        return Rules.of(made), compiled.Judges(*(functions[one] for one in (JUDGE, *GROUNDS)))
+        return Rules.of(made), Judges(functions[JUDGE], self._grounds)
+
+    def _grounds(self) -> tuple[Function, Function]:
+        with gc_paused():
+            made = generate_grounds(self.rules(), self.gates.names)
+            functions = run(made.tree, made.objects, f"{self.file}:grounds")
+        of_deny, of_allow = (functions[name] for name in GROUNDS)
+        return of_deny, of_allow
 
     def specializer(self, whole: Compiled) -> Specializer | None:
         """Return what specializes *whole* for subjects; None if no rule depends on a subject alone."""
@@ -155,15 +163,17 @@ class TargetCompiler(Struct, frozen=True, eq=False):
 
     def text(self) -> str:
         """Return the text of everything that is generated."""
-        return "\n\n\n".join(self.texts())
+        return "\n\n\n".join(filter(None, self.texts()))
 
-    def texts(self) -> tuple[str, str]:
-        """Return the text of the decision function, and of the functions for details."""
+    def texts(self) -> tuple[str, str, str]:
+        """Return the text of the decision function, of the functions for details, and of those for reasons."""
         rules = self.rules()
         made, _ = decision_module(rules, self.gates)
-        return ast.unparse(made.tree), ast.unparse(
-            generate_rule_functions(rules, self.gates.names).tree
-        )
+        details = generate_rule_functions(rules)
+        grounds = ""
+        if details.judges:
+            grounds = ast.unparse(generate_grounds(rules, self.gates.names).tree)
+        return ast.unparse(made.tree), ast.unparse(details.tree), grounds
 
 
 def decision_module(

@@ -153,5 +153,5 @@ def warm_like(new: PolicyEngine, old: PolicyEngine) -> None:
         if new.schema.has(target):
             made = program.compiled(target)
             if "explainer" in compiled.__dict__:
-                made.explainer  # noqa: B018 - which makes it
+                made.warm_reasons()
     new._prepared.readers.open_like(old._prepared.readers)  # noqa: SLF001 - as above

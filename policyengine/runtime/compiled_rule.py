@@ -33,17 +33,20 @@ FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
 
 
-class Judges(Struct, frozen=True, eq=False):
+class Judges(Struct, frozen=True, eq=False, dict=True):
     """The generated functions that judge all rules of a target together.
 
     *judge* returns a bit for each rule that is not on trial and whose conditions hold, in the order of the rules,
-    then for each key that does. *of_deny* and *of_allow* return as bits all that the reason of such a decision depends
-    on, but for values that it shows.
+    then for each key that does. *make_grounds* generates `grounds`, which most tests and reports never ask for.
     """
 
     judge: Function
-    of_deny: Function
-    of_allow: Function
+    make_grounds: Callable[[], tuple[Function, Function]]
+
+    @cached_property
+    def grounds(self) -> tuple[Function, Function]:
+        """What return as bits all that the reason of a deny depends on, but for values that it shows; and of an allow."""
+        return self.make_grounds()  # two threads may both do so; what they make is equal
 
 
 class Duty(Struct, frozen=True, eq=False):

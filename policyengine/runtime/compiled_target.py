@@ -232,6 +232,11 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         rules, judges = self.load()  # two threads may both do so; what they make is equal
         return Explainer(self.target[0], rules, self.gates, judges)
 
+    def warm_reasons(self) -> None:
+        """Generate the functions that make reasons, which the first reason would wait for."""
+        if self.explainer.judges is not None:
+            self.explainer.judges.grounds  # noqa: B018 - which makes them
+
     @cached_property
     def specializer(self) -> Specializer | None:
         """The specializer of this target for subjects, so that less is left to decide about each."""

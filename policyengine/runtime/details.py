@@ -65,9 +65,8 @@ class Explainer(Struct, eq=False, dict=True):
         judges = self.judges
         if judges is None:
             return None
-        asked = judges.of_allow if allowed else judges.of_deny
         try:
-            bits = asked(subject, resource, context, now, entities)
+            bits = judges.grounds[allowed](subject, resource, context, now, entities)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
         key = bits, bisect_right(self.bounds, now)

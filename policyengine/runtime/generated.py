@@ -47,9 +47,9 @@ _shown: Final[WeakValueDictionary[str, object]] = WeakValueDictionary()
 """The owners of the generated files that `linecache` knows."""
 
 
-def show(owner: object, file: str, texts: Callable[[], tuple[str, str]]) -> None:
-    """Have tracebacks show the *texts* of the functions for decisions and details, as long as *owner* lives."""
-    for name, number in ((file, 0), (f"{file}:rules", 1)):
+def show(owner: object, file: str, texts: Callable[[], tuple[str, str, str]]) -> None:
+    """Have tracebacks show the *texts* of the functions for decisions, details and reasons, as long as *owner* lives."""
+    for name, number in ((file, 0), (f"{file}:rules", 1), (f"{file}:grounds", 2)):
         _shown[name] = owner
         linecache.cache[name] = (lambda number=number: texts()[number],)
         weakref.finalize(owner, _forget, name).atexit = False

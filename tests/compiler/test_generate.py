@@ -21,7 +21,11 @@ from policyengine.compiler.emitter import (
     Emitter,
     Module,
 )
-from policyengine.compiler.generate import generate_decision, generate_rule_functions
+from policyengine.compiler.generate import (
+    generate_decision,
+    generate_grounds,
+    generate_rule_functions,
+)
 from policyengine.compiler.link import compile_target
 from policyengine.compiler.shares import Shares, counted
 from policyengine.compiler.slope import slope
@@ -130,7 +134,8 @@ def test_every_statement_has_the_line_on_which_it_is_printed():
         names = tuple(sorted({rule.gate for rule in made}))
         gates = TargetGates(names, frozenset(names))
         deciding = generate_decision(made, gates, dependencies_of(made)).tree
-        for tree, least in ((deciding, 5), (generate_rule_functions(made, names).tree, 15)):
+        detailing, grounds = generate_rule_functions(made).tree, generate_grounds(made, names).tree
+        for tree, least in ((deciding, 5), (detailing, 10), (grounds, 5)):
             printed = ast.parse(ast.unparse(tree))
             lines = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)]
             again = [node.lineno for node in ast.walk(printed) if isinstance(node, ast.stmt)]
@@ -580,7 +585,8 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 def test_generated_modules_need_no_rules_at_all():
     for made, names in (
         (generate_decision((), TargetGates(("access",), None), dependencies_of(())), ["decide"]),
-        (generate_rule_functions((), ()), ["judge", "grounds_of_deny", "grounds_of_allow"]),
+        (generate_rule_functions(()), ["judge"]),
+        (generate_grounds((), ()), ["grounds_of_deny", "grounds_of_allow"]),
     ):
         assert [n.name for n in made.tree.body if isinstance(n, ast.FunctionDef)] == names
 

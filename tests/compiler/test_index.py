@@ -424,7 +424,7 @@ def test_many_rules_of_one_shape_are_told_of_by_one_function():
     timed = many("now > 2030-01-01 and subject.age > {i}", 9).replace("permit p", "permit t")
 
     def functions(text: str) -> int:
-        tree = generate.generate_rule_functions(tuple(rules(text).values()), ("access",)).tree
+        tree = generate.generate_rule_functions(tuple(rules(text).values())).tree
         return sum(isinstance(f, ast.FunctionDef) and f.name.startswith("fails") for f in tree.body)
 
     assert functions(many(rule, 190)) == 190

@@ -237,7 +237,7 @@ def test_a_rule_on_trial_that_raises_is_unknown():
 
     kept = decision._worked_out().details
     rules = Rules.of([replace(rule, fails=broken) for rule in kept.explainer.rules])
-    judges = Judges(broken, broken, broken)
+    judges = Judges(broken, lambda: (broken, broken))
     details = Details(
         Explainer(kept.explainer.action, rules, kept.explainer.gates, judges), kept.request
     )
