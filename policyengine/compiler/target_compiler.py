@@ -121,7 +121,8 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             made = [compiled_rule(rule, named.of(rule), named.value, paths) for rule in rules]
         if not generated.judges:
             return Rules.of(made), None
-        return Rules.of(made), Judges(functions[JUDGE], self._grounds)
+        # A bound method would say what it is bound to, the schema, wherever a decision is shown with all its parts.
+        return Rules.of(made), Judges(functions[JUDGE], lambda: self._grounds())  # noqa: PLW0108
 
     def _grounds(self) -> tuple[Function, Function]:
         with gc_paused():
