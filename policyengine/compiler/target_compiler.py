@@ -122,7 +122,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         if not generated.judges:
             return Rules.of(made), None
         # A bound method would say what it is bound to, the schema, wherever a decision is shown with all its parts.
-        return Rules.of(made), Judges(functions[JUDGE], lambda: self._grounds())  # noqa: PLW0108
+        return Rules.of(made), Judges(functions[JUDGE], lambda: self._grounds())  # noqa: PLW0108 - as above
 
     def _grounds(self) -> tuple[Function, Function]:
         with gc_paused():
