@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from policyengine.intake.mapped_classes import AttributeSource, Ref
     from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore, UnknownEntities
-    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision, Denied
     from policyengine.model.entities import Entity, EntityLike, Key
     from policyengine.model.errors import (
@@ -41,6 +40,7 @@ if TYPE_CHECKING:
     from policyengine.model.limits import Limits, Undeclared
     from policyengine.model.outcome import Advisory, Audience, Cause, Obligation, Outcome, RuleError
     from policyengine.model.records import Record
+    from policyengine.model.request import Request
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
     from policyengine.record.decision_log import DecisionLog, LogMode, ToLog
@@ -149,7 +149,7 @@ _HOMES = {
     "Problem": "model.errors",
     "Record": "model.records",
     "Ref": "intake.mapped_classes",
-    "Request": "model.asked_request",
+    "Request": "model.request",
     "Residual": "partial.residual",
     "RuleError": "model.outcome",
     "Schema": "model.types",

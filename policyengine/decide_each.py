@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from policyengine.intake.fast_path import time_of_caller
 from policyengine.intake.foreign import first_of
 from policyengine.intake.raw import RawRequest, asked_request, raw_request
-from policyengine.model.asked_request import Request
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import EntityLike
 from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.request import Request
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 

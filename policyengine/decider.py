@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from policyengine.decide_each import Asked
     from policyengine.intake.store import EntityStore
-    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
+    from policyengine.model.request import Request
 
 
 @runtime_checkable

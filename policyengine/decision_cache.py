@@ -19,7 +19,6 @@ from policyengine.decide_each import Asked, Common, decide_each
 from policyengine.decider import Decider
 from policyengine.intake.raw import RawRequest, given_request
 from policyengine.intake.store import EntityStore
-from policyengine.model.asked_request import Request as AskedRequest
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.gaps import Search
@@ -28,6 +27,7 @@ from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.settings import check_class
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import from_datetime, slot
 from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.runtime.compiled_target import Compiled
@@ -66,7 +66,7 @@ class _Target(Struct, frozen=True, eq=False):
     on_trial: bool
     _readers: dict[int, Callable[[Any], object]] = field(default_factory=dict)
 
-    def key(self, request: Request) -> _Key:
+    def key(self, request: ValidRequest) -> _Key:
         """Return what requests have in common that are decided equally while time does not count.
 
         A value is found at the place of its type, so nothing equals what is of another type.
@@ -133,7 +133,7 @@ class DecisionCache(Decider):
         return len(self._kept)
 
     @overload
-    def decide(self, request: AskedRequest, /) -> Decision: ...
+    def decide(self, request: Request, /) -> Decision: ...
 
     @overload
     def decide(
@@ -214,7 +214,7 @@ def _size(value: object) -> int:
             return _size(type(value).content_(value)) + len(line or ())
         case Record():
             return _size(type(value).content_(value))
-        case Request(entities=entities, context=context):
+        case ValidRequest(entities=entities, context=context):
             return _size(context) + sum(map(_size, entities.values()))
         case _:
             return 1

@@ -31,11 +31,11 @@ if TYPE_CHECKING:
     from policyengine.intake.recorded_intake import OnDecision
     from policyengine.intake.store import EntityStore, UnknownEntities
     from policyengine.loaded_set import Loaded, Origin
-    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
     from policyengine.model.entities import Entity, EntityLike
     from policyengine.model.fulfilment import Handler
     from policyengine.model.records import Record
+    from policyengine.model.request import Request
     from policyengine.model.types import Schema
     from policyengine.partial.residual import Residual
     from policyengine.reverse.page import Page

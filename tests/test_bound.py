@@ -11,8 +11,8 @@ from hypothesis import given
 
 import policyengine
 from policyengine import InvalidRequest, PolicyEngine, StaleSubject
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import parse_datetime
 from tests.strategies import laws, seeds
 
@@ -375,7 +375,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
     spoilt = altered(doc, v_open=laws.Spoilt())
     for resource in (doc, spoilt):
         entities = {entity.key_: entity for entity in (subject, resource)}
-        request = Request(subject, "write", resource, context, now, None, entities)
+        request = ValidRequest(subject, "write", resource, context, now, None, entities)
         expected, found = whole.answer(request), left.answer(request)
         assert found.outcome == expected.outcome
         assert [error.rule for error in found.errors if error.rule.endswith(".f")] == (

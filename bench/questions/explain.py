@@ -14,7 +14,7 @@ from bench.worlds.authored import a_request
 from policyengine.explain.explainer import explain
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet
 
@@ -32,13 +32,13 @@ def ask(scale: Scale) -> Iterator[Answer]:
         yield Answer(question, found, bar, bar / 2, unit="ms")
 
 
-def _milliseconds(checked: CheckedSet, denied: Request) -> float:
+def _milliseconds(checked: CheckedSet, denied: ValidRequest) -> float:
     start = time.process_time()
     explain(checked, denied)
     return (time.process_time() - start) * 1_000
 
 
-def _denied(checked: CheckedSet) -> Iterator[Request]:
+def _denied(checked: CheckedSet) -> Iterator[ValidRequest]:
     """Give requests that are denied, without end."""
     validator = Validator(checked.schema, checked.needs, Limits())
     rng = Random(1)

@@ -17,7 +17,6 @@ from policyengine.analysis.constants import MentionedConstants, is_id, numbers
 from policyengine.analysis.places import Place, read_keys_of, value_at
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import Record, record_class
-from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,
@@ -38,6 +37,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, Ip, slot
 from policyengine.semantics.checked import (
     CheckedRule,
@@ -107,7 +107,7 @@ class CandidateValues:
 
     @classmethod
     def of(
-        cls, checked: CheckedSet, request: Request, constants: RuleConstants,
+        cls, checked: CheckedSet, request: ValidRequest, constants: RuleConstants,
         places: Iterable[Place], *, all_known: bool,
     ) -> CandidateValues:  # fmt: skip
         target = (request.action, request.subject.type, request.resource.type)
@@ -362,7 +362,7 @@ class CandidateValues:
 
 
 def _values_elsewhere(
-    checked: CheckedSet, request: Request, target: TargetKey
+    checked: CheckedSet, request: ValidRequest, target: TargetKey
 ) -> Iterator[tuple[Type, object]]:
     """Give the values of entities that rules may read once another entity is referred to."""
     read = read_keys_of(checked.needs(target), checked.schema, target)

@@ -19,7 +19,6 @@ from policyengine.analysis.unknowns import (
     is_unknown,
     key_of,
 )
-from policyengine.model.request import Request
 from policyengine.model.schedules import Schedule
 from policyengine.model.types import (
     DATETIME,
@@ -31,6 +30,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.reference import calendar
 from policyengine.reference.evaluation import (
@@ -53,7 +53,7 @@ _DAY = 86_400_000_000
 
 def env_of(state: ConstrainedRequest) -> Env:
     """Return the environment in which rules are evaluated on a constrained request."""
-    return Env(cast("Request", state), state.schema, meaning=partial(_meaning, state))
+    return Env(cast("ValidRequest", state), state.schema, meaning=partial(_meaning, state))
 
 
 def _meaning(state: ConstrainedRequest, expr: nodes.Expr, typing: Typing, env: Env) -> Any:

@@ -26,8 +26,8 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.masks import detail, field_and_mask
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.reference.interpreter import first_false
@@ -65,7 +65,7 @@ class Finding:
     invariant: Invariant
     answer: Answer
     rests_on: tuple[str, ...] = ()
-    request: Request | None = None
+    request: ValidRequest | None = None
     tried: int = 0
     why: str = ""
     target: TargetKey | None = None
@@ -106,7 +106,7 @@ class _InvariantSearch:
     rests_on: set[str] = Factory(set)
     tried: int = 0
     left: dict[TargetKey, str] = Factory(dict)
-    broken: tuple[Request, TargetKey] | None = None
+    broken: tuple[ValidRequest, TargetKey] | None = None
 
     def __attrs_post_init__(self) -> None:
         self.left = dict.fromkeys(sorted(self.invariant.typings), TIME_IS_UP)
@@ -156,7 +156,7 @@ class _TargetSearch:
     def invariant(self) -> Invariant:
         return self.whole.invariant
 
-    def run(self) -> Request | str | None:
+    def run(self) -> ValidRequest | str | None:
         """Return a request that breaks the invariant, None if there is none, or why it is not known."""
         breaking = [_Condition("", (), self._breaks)]
         if self.invariant.fields is not None:
@@ -175,14 +175,14 @@ class _TargetSearch:
             return "a rule does what is not understood"
         return found
 
-    def _refined(self) -> Request | str | None:
+    def _refined(self) -> ValidRequest | str | None:
         """Search, and again with the reasons for which what was found is denied."""
         while True:
             self.failed = set()
             unsure: ConstrainedRequest | None = None
             for state in self._states():
                 found = self._try(state)
-                if isinstance(found, Request):
+                if isinstance(found, ValidRequest):
                     return found
                 if found:
                     self.conditions += found
@@ -320,7 +320,7 @@ class _TargetSearch:
 
     # ---- deciding -----------------------------------------------------------------------
 
-    def _try(self, state: ConstrainedRequest) -> Request | list[_Condition]:
+    def _try(self, state: ConstrainedRequest) -> ValidRequest | list[_Condition]:
         """Return a request of *state* that is allowed and breaks the invariant, or new conditions."""
         needs = self.checked.needs(self.target) | self.invariant.needs[self.target]
         for invariant in self.checked.invariants:  # a test gives what all of them read
@@ -341,13 +341,15 @@ class _TargetSearch:
                 return added
         return added
 
-    def _is_broken_by(self, request: Request) -> bool:
+    def _is_broken_by(self, request: ValidRequest) -> bool:
         """Whether *request* is allowed and breaks the invariant."""
         alone = evolve(self.checked, invariants=(self.invariant,))
         outcome = interpreter.decide(alone, request)
         return outcome.allowed and bool(interpreter.broken_invariants(alone, request, outcome))
 
-    def _smaller(self, given: dict[str, Any], found: Request, validator: Validator) -> Request:
+    def _smaller(
+        self, given: dict[str, Any], found: ValidRequest, validator: Validator
+    ) -> ValidRequest:
         """Return a request that breaks the invariant as well, and from which nothing can be left out."""
         tries = iter(range(_MOST_SHRINKING))
         again = True
@@ -365,7 +367,7 @@ class _TargetSearch:
                     break
         return found
 
-    def _reasons(self, request: Request) -> list[_Condition]:
+    def _reasons(self, request: ValidRequest) -> list[_Condition]:
         """Return conditions that are not asked yet and that *request* does not meet."""
         asked = {condition.name for condition in self.conditions}
         case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))

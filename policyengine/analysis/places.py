@@ -12,7 +12,6 @@ from msgspec.structs import replace
 from policyengine.model.entities import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.shown import in_words, shown_entity
 from policyengine.model.types import (
@@ -27,6 +26,7 @@ from policyengine.model.types import (
     TargetKey,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.semantics.checked import CheckedSet
 from policyengine.semantics.doubtful_values import doubtful
@@ -83,7 +83,7 @@ Changes: TypeAlias = tuple[tuple[Place, object], ...]
 """Places, each with its new value."""
 
 
-def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
+def places_of(checked: CheckedSet, request: ValidRequest) -> tuple[Place, ...]:
     """Return the places of *request* that rules may read, each once."""
     target = (request.action, request.subject.type, request.resource.type)
     needs = checked.needs(target)
@@ -107,7 +107,7 @@ def places_of(checked: CheckedSet, request: Request) -> tuple[Place, ...]:
 
 @define
 class _Places:
-    request: Request
+    request: ValidRequest
     found: dict[Place, Place] = field(factory=dict)
 
     def entity(self, entity: Entity, needs: Needs, text: str, phrase: Phrase) -> None:
@@ -213,7 +213,7 @@ class _Places:
         self.found[place] = evolve(nearer, needs=before.needs | needs)
 
 
-def entity_at(request: Request, key: Key) -> Entity | None:
+def entity_at(request: ValidRequest, key: Key) -> Entity | None:
     """Return an entity that is known for the request, also if only its store knows it."""
     try:
         return request.entities[key]
@@ -233,7 +233,7 @@ def leads_on(type_: Type, needs: Needs) -> bool:
     return False
 
 
-def value_at(request: Request, place: Place) -> Any:
+def value_at(request: ValidRequest, place: Place) -> Any:
     """Return the value at *place*: a canonical value, the keys of parents, or names of fields."""
     if place.kind == "fields":
         return frozenset(request.fields or ())
@@ -247,14 +247,14 @@ def value_at(request: Request, place: Place) -> Any:
     return owner
 
 
-def changed(request: Request, changes: Changes) -> Request:
+def changed(request: ValidRequest, changes: Changes) -> ValidRequest:
     """Return *request* with other values at some places."""
     for place, value in sorted(changes, key=lambda change: len(change[0].names)):
         request = _with(request, place, value)
     return request
 
 
-def _with(request: Request, place: Place, value: Any) -> Request:
+def _with(request: ValidRequest, place: Place, value: Any) -> ValidRequest:
     if place.kind == "fields":
         return replace(request, fields=tuple(sorted(value)))
     if place.kind == "now":
@@ -275,7 +275,7 @@ def _put(holder: Any, names: tuple[str, ...], value: object) -> Any:
     return altered(holder, **{slot(name): inner})
 
 
-def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
+def _with_entities(request: ValidRequest, others: dict[Key, Entity]) -> ValidRequest:
     return replace(
         request,
         subject=others.get(request.subject.key_, request.subject),
@@ -284,7 +284,7 @@ def _with_entities(request: Request, others: dict[Key, Entity]) -> Request:
     )
 
 
-def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Key, Entity]:
+def _moved(request: ValidRequest, entity: Entity, parents: frozenset[Key]) -> dict[Key, Entity]:
     """Return *entity* below other parents, and its descendants."""
     lines: dict[Key, frozenset[Key]] = {
         entity.key_: frozenset({entity.key_}).union(
@@ -311,7 +311,7 @@ def _moved(request: Request, entity: Entity, parents: frozenset[Key]) -> dict[Ke
     return moved
 
 
-def ancestors_with(request: Request, key: Key, parents: Iterable[Key]) -> frozenset[Key]:
+def ancestors_with(request: ValidRequest, key: Key, parents: Iterable[Key]) -> frozenset[Key]:
     """Return an entity, its known ancestors, and *parents* with theirs."""
     line = {key, *parents}
     for one in parents or (key,):

@@ -22,8 +22,8 @@ from policyengine.analysis.places import (
     value_at,
 )
 from policyengine.analysis.what_if import Neighbourhood, OutOfBudgetError
-from policyengine.model.request import Request
 from policyengine.model.types import Changer
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet
 
@@ -83,7 +83,7 @@ class SearchResult:
         return not (self.not_tried or self.gave_up)
 
 
-def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
+def remedies(checked: CheckedSet, request: ValidRequest) -> tuple[Remedy, ...]:
     """Return the smallest changes to *request* that would allow it: of one value, else of two.
 
     For each place, or pair of places, the nearest value that is enough is returned. A change that
@@ -94,7 +94,7 @@ def remedies(checked: CheckedSet, request: Request) -> tuple[Remedy, ...]:
 
 
 def search(
-    checked: CheckedSet, request: Request, budget: int = _BUDGET, most: int = MOST_OFFERED,
+    checked: CheckedSet, request: ValidRequest, budget: int = _BUDGET, most: int = MOST_OFFERED,
     deadline: float | None = None,
 ) -> SearchResult:  # fmt: skip
     """Search for the remedies, of which *most* are returned, and note what was not tried by the *deadline*."""

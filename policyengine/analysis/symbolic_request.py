@@ -16,7 +16,6 @@ from attrs import Factory, define, frozen
 
 from policyengine.analysis.choices import Choices
 from policyengine.analysis.constants import MentionedConstants, endless, numbers
-from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,
@@ -35,6 +34,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, Ip, slot
 from policyengine.reference.evaluation import Env, Trace
 
@@ -57,7 +57,7 @@ class SymbolicState:
 
     def env(self, trace: Trace | None = None) -> Env:
         """Return the environment in which rules are evaluated."""
-        return Env(cast("Request", SymbolicRequest(self)), self.schema, trace=trace)
+        return Env(cast("ValidRequest", SymbolicRequest(self)), self.schema, trace=trace)
 
     def once(self, place: tuple[object, ...], choose: Callable[[], object]) -> Any:
         """Return the value at *place*, which is chosen when it is read first."""

@@ -50,7 +50,6 @@ from policyengine.model.masks import field_and_mask, spelled
 from policyengine.model.needs import NOTHING, RequestNeeds
 from policyengine.model.outcome import Obligation
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.types import (
     DATETIME,
     ORDERED,
@@ -60,6 +59,7 @@ from policyengine.model.types import (
     TargetKey,
     holds_private,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, can_be_given
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env, evaluate
@@ -99,7 +99,7 @@ class Neighbourhood:
     """
 
     checked: CheckedSet
-    request: Request
+    request: ValidRequest
     also: tuple[CheckedRule, ...] = ()
     budget: int | None = None
     deadline: float | None = None
@@ -115,7 +115,7 @@ class Neighbourhood:
     _verdicts: dict[tuple[int, Changes], Verdict] = field(init=False, factory=dict)
     _held: dict[tuple[int, int, Changes], bool] = field(init=False, factory=dict)
     _read_by: dict[tuple[int, int], frozenset[ReadKey]] = field(init=False, factory=dict)
-    _requests: dict[Changes, Request] = field(init=False, factory=dict)
+    _requests: dict[Changes, ValidRequest] = field(init=False, factory=dict)
     _options: dict[tuple[Place, Changes], tuple[object, ...]] = field(init=False, factory=dict)
     _guessed: set[Place] = field(init=False, factory=set)
     _represented: set[Place] = field(init=False, factory=set)
@@ -320,7 +320,7 @@ class Neighbourhood:
         self._pool.guessed |= found is None or self._pool.sizes(type_)
         return found or []
 
-    def changed(self, changes: Changes) -> Request:
+    def changed(self, changes: Changes) -> ValidRequest:
         """Return the request with *changes*."""
         if changes not in self._requests:
             self._requests[changes] = changed(self.request, changes)
@@ -392,7 +392,7 @@ class Neighbourhood:
         if self.deadline is not None and monotonic() >= self.deadline:
             raise OutOfBudgetError
 
-    def _judge(self, rule: CheckedRule, request: Request) -> Verdict:
+    def _judge(self, rule: CheckedRule, request: ValidRequest) -> Verdict:
         if not rule.in_force(request.now):
             return Verdict(rule)
         env = Env(request, self.checked.schema)

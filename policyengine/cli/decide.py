@@ -146,7 +146,7 @@ def _answer(
     engine: PolicyEngine, file: str, now: str | None
 ) -> tuple[dict[str, Any], tuple[Obligation, ...]]:
     """Return the answer to the request in *file*, as JSON values, and what is owed."""
-    from policyengine.model.asked_request import Request
+    from policyengine.model.request import Request
 
     raw = read_request(file, now)
     (decision,) = engine.decide_many([Request(**arguments(raw))])

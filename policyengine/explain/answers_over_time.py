@@ -27,8 +27,8 @@ from policyengine.explain.periods import (
     moment_of,
 )
 from policyengine.model.outcome import Obligation, Outcome
-from policyengine.model.request import Request
 from policyengine.model.types import SCHEDULE
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import from_datetime, parse_datetime, to_datetime
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate, meaning_of
@@ -50,7 +50,7 @@ Truths: TypeAlias = Mapping[ScheduleCondition, bool]
 
 
 def timeline_of(
-    checked: CheckedSet, request: Request, until: datetime | str | None = None
+    checked: CheckedSet, request: ValidRequest, until: datetime | str | None = None
 ) -> Timeline:
     """Return the answers to *request* from its time on, *until* a moment.
 
@@ -148,7 +148,7 @@ class _Stop:
 
 def _stops(
     checked: CheckedSet,
-    request: Request,
+    request: ValidRequest,
     conditions: Sequence[ScheduleCondition],
     until: int | None,
 ) -> Iterator[_Stop]:
@@ -168,7 +168,7 @@ def _stops(
 
 
 def _decide(
-    checked: CheckedSet, request: Request, now: int, truths: Truths, turns: list[int]
+    checked: CheckedSet, request: ValidRequest, now: int, truths: Truths, turns: list[int]
 ) -> _Decided:
     """Decide at *now*; add to *turns* the later moments at which a comparison turns."""
     clock = Clock(now)

@@ -24,7 +24,7 @@ from policyengine.explain.evidence import (
 from policyengine.explain.explanation import Explanation
 from policyengine.explain.offers import offered, offered_to_all
 from policyengine.explain.tracing import Trace
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate
@@ -33,7 +33,9 @@ from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hid
 from policyengine.syntax import nodes
 
 
-def explain(checked: CheckedSet, request: Request, *, seconds: float | None = None) -> Explanation:
+def explain(
+    checked: CheckedSet, request: ValidRequest, *, seconds: float | None = None
+) -> Explanation:
     """Explain the decision on *request*; what would allow it is searched for so many *seconds* at most."""
     outcome = interpreter.decide(checked, request)
     until = interpreter.valid_until(checked, request)

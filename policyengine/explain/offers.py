@@ -17,9 +17,9 @@ from policyengine.analysis.remedies import Change, search
 from policyengine.explain.evidence import OfferedChange, Offers
 from policyengine.explain.tracing import written
 from policyengine.model.outcome import Outcome
-from policyengine.model.request import Request
 from policyengine.model.shown import escaped, shown_entity, shown_set
 from policyengine.model.types import CHANGERS, Changer, Schema, TargetKey, is_private
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -31,7 +31,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 
 
-def offered(checked: CheckedSet, request: Request, deadline: float | None = None) -> Offers:
+def offered(checked: CheckedSet, request: ValidRequest, deadline: float | None = None) -> Offers:
     """Return the changes that would allow *request*, as far as they are found before the *deadline*."""
     found = search(checked, request, deadline=deadline)
     changes = tuple(tuple(map(_offered, remedy.changes)) for remedy in found.remedies)
@@ -39,7 +39,7 @@ def offered(checked: CheckedSet, request: Request, deadline: float | None = None
 
 
 def offered_to_all(
-    checked: CheckedSet, request: Request, outcome: Outcome, deadline: float | None = None
+    checked: CheckedSet, request: ValidRequest, outcome: Outcome, deadline: float | None = None
 ) -> Offers | None:
     """Return the changes that would allow *request* if conditions on something private did not exist.
 

@@ -22,8 +22,8 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.limits import Limits
 from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.records import Record
-from policyengine.model.request import Entities, Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import Entities, ValidRequest
 from policyengine.model.values import check_moment, from_datetime, parse_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
@@ -61,7 +61,7 @@ class FastPaths:
     def _serves(self) -> bool:
         return self._store is None or problem_of(self._store, self._program.schema) is None
 
-    def read(self, raw: RawRequest) -> Request | None:
+    def read(self, raw: RawRequest) -> ValidRequest | None:
         """Return the request if it is valid without further checks, else None."""
         try:
             reader = self.readers.by_target[raw.action, type_of(raw.subject), type_of(raw.resource)]
@@ -69,7 +69,7 @@ class FastPaths:
             if store is not None and not store.fits(self._program.schema):
                 return None
             now = None if raw.now is None else time_of(raw.now)
-            request: Request = reader(
+            request: ValidRequest = reader(
                 raw.subject, raw.resource, raw.context, 0, raw.entities,
                 None if store is None else store.by_key, partial(self._request, raw, now),
             )  # fmt: skip
@@ -86,7 +86,7 @@ class FastPaths:
         context: Record,
         now: int,
         known: Mapping[Key, Entity],
-    ) -> Request:
+    ) -> ValidRequest:
         if not known or isinstance(known, STORED):  # the reader collected none
             both = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
             known = Entities(both, known) if known else both
@@ -94,7 +94,7 @@ class FastPaths:
         if raw.fields is not None:
             fields = self._fields(raw.fields, (raw.action, subject.type, resource.type))
         moment = (now or clock.now()) if given is None else given
-        return Request(subject, raw.action, resource, context, moment, fields, known)
+        return ValidRequest(subject, raw.action, resource, context, moment, fields, known)
 
     def _fields(self, raw: Any, target: TargetKey) -> tuple[str, ...]:
         schema = self._program.schema

@@ -14,9 +14,9 @@ from policyengine.intake.stored_entities import Stored
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
-from policyengine.model.request import Entities
 from policyengine.model.request_messages import Problems
 from policyengine.model.types import EntityType
+from policyengine.model.valid_request import Entities
 
 Read: TypeAlias = Callable[..., Any]
 """Returns the entity or the record that a dict says; None, or it fails, if full validation must."""

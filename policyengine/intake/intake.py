@@ -26,8 +26,8 @@ from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.types import ActionType
+from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -134,7 +134,7 @@ class Intake:
 
     # ---- deciding -----------------------------------------------------------------------
 
-    def request(self, raw: RawRequest) -> Request:
+    def request(self, raw: RawRequest) -> ValidRequest:
         """Return a request in canonical values; raises `InvalidRequest` with every problem."""
         read = self._objects.request(raw) if self._objects else raw
         request = self.fast.read(read)
@@ -206,7 +206,7 @@ class Intake:
         request = self.fast.read(raw)
         return None if request is None else self._program.decide(request)
 
-    def _validated(self, raw: RawRequest) -> Request:
+    def _validated(self, raw: RawRequest) -> ValidRequest:
         request = self.validator.validate(raw, self._store)
         self.fast.open((request.action, request.subject.type, request.resource.type))
         return request

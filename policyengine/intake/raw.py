@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from policyengine.intake.foreign import Refused
 from policyengine.intake.store import EntityStore
-from policyengine.model.asked_request import Request
+from policyengine.model.request import Request
 from policyengine.model.request_messages import got
 from policyengine.model.values import to_datetime
 

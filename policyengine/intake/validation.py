@@ -28,7 +28,6 @@ from policyengine.model.limits import Limits
 from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.records import Record
-from policyengine.model.request import Entities, Request
 from policyengine.model.request_messages import (
     Path,
     Problems,
@@ -39,6 +38,7 @@ from policyengine.model.request_messages import (
     shown,
 )
 from policyengine.model.types import DATETIME, ActionType, EntityType, Schema, TargetKey
+from policyengine.model.valid_request import Entities, ValidRequest
 from policyengine.model.values import ABSENT, INVALID
 from policyengine.runtime import clock
 
@@ -70,13 +70,13 @@ class Validator:
         """The limits on what requests give."""
         return self._limits
 
-    def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> Request:
+    def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> ValidRequest:
         """Validate the request of these parts (see `RawRequest`)."""
         raw = raw_request(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
         raw.now = parts.get("now")  # which may be microseconds here
         return self.validate(raw, store)
 
-    def validate(self, raw: RawRequest, store: EntityStore | None = None) -> Request:
+    def validate(self, raw: RawRequest, store: EntityStore | None = None) -> ValidRequest:
         """Return the request in canonical values, or raise `InvalidRequest` with every problem.
 
         *store*: that of the engine, unless the request has one.
@@ -85,7 +85,7 @@ class Validator:
         assert given.subject is not None
         assert given.resource is not None
         assert given.context is not None
-        return Request(
+        return ValidRequest(
             given.subject, action, given.resource, given.context, given.now, given.fields, given.entities
         )  # fmt: skip
 

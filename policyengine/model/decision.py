@@ -13,7 +13,6 @@ from msgspec.structs import force_setattr, replace
 
 from policyengine.concurrency import ForkSafeLock
 from policyengine.model.answer_json import decision_document, encode, filled
-from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, PolicyError, Problem
 from policyengine.model.immutable import FrozenDict
 from policyengine.model.log_record import LONGEST, Answered, log_record
@@ -31,6 +30,7 @@ from policyengine.model.outcome import (
     no_request,
     not_written,
 )
+from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
 from policyengine.model.values import moment_text, to_datetime
 

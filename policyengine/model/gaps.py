@@ -16,7 +16,6 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import Record, record_class
-from policyengine.model.request import Request
 from policyengine.model.request_messages import Path, inside, path_text
 from policyengine.model.types import (
     Attribute,
@@ -32,6 +31,7 @@ from policyengine.model.types import (
     Type,
     table_given,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, INVALID, Ip, slot
 
 Lack: TypeAlias = Literal["attribute", "entity", "line", "ancestor", "number", "value"]
@@ -197,23 +197,23 @@ _CLASSES: Final[dict[str, type]] = {
 # ---- what one rule reads ----------------------------------------------------------------
 
 
-def gives(request: Request, needs: RequestNeeds) -> bool:
+def gives(request: ValidRequest, needs: RequestNeeds) -> bool:
     """Whether a request gives everything that is read: a rule on trial may read more than others."""
     return not _gaps(request, needs)
 
 
-def misfits(request: Request, needs: RequestNeeds) -> tuple[str, ...]:
+def misfits(request: ValidRequest, needs: RequestNeeds) -> tuple[str, ...]:
     """Return the paths of values that are read and missing, or of the wrong type."""
     return tuple(sorted({path_text(gap.path) for gap in _gaps(request, needs)}))
 
 
-def _gaps(request: Request, needs: RequestNeeds) -> Sequence[Gap]:
+def _gaps(request: ValidRequest, needs: RequestNeeds) -> Sequence[Gap]:
     find = _finder(request)
     search = Search(find, _here, find, suspicious=True)
     return search.request(request.subject, request.resource, request.context, needs)
 
 
-def _finder(request: Request) -> Callable[[Key], Entity | None]:
+def _finder(request: ValidRequest) -> Callable[[Key], Entity | None]:
     def find(key: Key) -> Entity | None:
         try:
             return request.entities[key]

@@ -12,10 +12,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from policyengine.model.asked_request import Request
 from policyengine.model.entities import Entity, Key
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.outcome import Cause, Listed, Obligation, SharedResult
+from policyengine.model.request import Request
 from policyengine.model.types import Attribute, EntityRefType, Primitive, RecordType, SetType, Type
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot, to_json
 

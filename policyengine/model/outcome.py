@@ -8,11 +8,11 @@ from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
 
 from msgspec import Struct
 
-from policyengine.model.asked_request import Request
 from policyengine.model.errors import Problem
 from policyengine.model.immutable import FrozenDict
 from policyengine.model.masks import MaskedField
 from policyengine.model.needs import RequestNeeds
+from policyengine.model.request import Request
 from policyengine.model.shown import shown_value
 from policyengine.model.types import BOOL, DURATION, INT, STRING, Type
 from policyengine.model.values import to_json, to_python

@@ -1,46 +1,60 @@
-"""Hold a request that fits the schema, in canonical values."""
+"""Hold a request as it is asked: what a service hands in, logs, and decides again."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from typing import Any
 
-from msgspec import Struct
-
-from policyengine.model.entities import Entity, Key
-from policyengine.model.records import Record
+from policyengine.model.sealed import Sealed, seal
+from policyengine.model.shown import escaped, shown_entity
 
 
-class Request(Struct):
-    """A request that fits the schema, in canonical values: what rules are evaluated on.
+class Request(Sealed, frozen=True, eq=False):
+    """A request as it is asked, its parts in any form that `PolicyEngine.decide` takes. It checks nothing.
 
-    *subject*, *resource*: entities (`model.entities.Entity`). *context*: a record of the action's
-    context type. *now*: microseconds since 1970 UTC. *fields*: those asked for, None if none were
-    named. *entities*: every entity that is known for the request by (type, id), subject and
-    resource included; what a rule may read is there.
+    *now*: the moment that it is decided for, None for the moment at which it is. *fields*: those of the resource
+    that are asked for. *entities*: others that it refers to, or a store.
     """
 
-    subject: Entity
-    action: str
-    resource: Entity
-    context: Record
-    now: int
-    fields: tuple[str, ...] | None
-    entities: Mapping[tuple[str, str], Entity]
+    subject: Any
+    action: Any
+    resource: Any
+    context: Any = None
+    now: Any = None
+    fields: Any = None
+    entities: Any = None
+
+    def __post_init__(self) -> None:
+        seal(self)
 
     @property
-    def roots(self) -> tuple[Entity, Entity, Record, int, Mapping[tuple[str, str], Entity]]:
-        """What rules read: subject, resource, context, now, entities."""
-        return self.subject, self.resource, self.context, self.now, self.entities
+    def parts(self) -> tuple[Any, ...]:
+        """The parts in order: subject, action, resource, context, now, fields, entities."""
+        return (
+            self.subject, self.action, self.resource, self.context, self.now, self.fields, self.entities,
+        )  # fmt: skip
+
+    def __eq__(self, other: object) -> bool:
+        return self.parts == other.parts if type(other) is Request else NotImplemented
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
+    __hash__ = None  # type: ignore[assignment] # its parts may be dicts
+
+    def __reduce__(self) -> tuple[Callable[..., Request], tuple[Any, ...]]:
+        return Request, self.parts
+
+    def __repr__(self) -> str:
+        action = self.action if type(self.action) is str else "?"
+        return f"<request: {_named(self.subject)} {escaped(action)} {_named(self.resource)}>"
 
 
-class Entities(dict[Key, Entity]):
-    """What is known for one request, and behind it a store that is not copied."""
-
-    __slots__ = ("_store",)
-
-    def __init__(self, known: Mapping[Key, Entity], store: Mapping[Key, Entity]) -> None:
-        super().__init__(known)
-        self._store = store
-
-    def __missing__(self, key: Key) -> Entity:
-        return self._store[key]
+def _named(part: Any) -> str:
+    """Return type and id of an entity in any form: the other values are nobody's to read."""
+    try:
+        found = (part["type"], part["id"]) if isinstance(part, dict) else (part.type, part.id)
+    except Exception:  # noqa: BLE001 - a text is never worth failing for
+        return "?"
+    type_, id_ = found
+    return shown_entity(escaped(type_), id_) if type(type_) is str and type(id_) is str else "?"

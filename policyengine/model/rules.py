@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.entities import Entity
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 
 Effect: TypeAlias = Literal["permit", "forbid", "expose"]
 
@@ -70,7 +70,7 @@ class RuleWaiver(Struct, frozen=True):
     resource: WaivedEntity | None
     until: int
 
-    def is_for(self, request: Request) -> bool:
+    def is_for(self, request: ValidRequest) -> bool:
         """Whether it is for a request, at some moment."""
         return (self.subject is None or self.subject.means(request.subject)) and (
             self.resource is None or self.resource.means(request.resource)

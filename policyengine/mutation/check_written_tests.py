@@ -9,7 +9,7 @@ from attrs import define
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.mutation.write_tests import Expectation, can_be_written, write_test
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
@@ -86,7 +86,7 @@ class VerifiedTestWriter:
     def _checker(self) -> TestChecker:
         return TestChecker(self.checked, self.limits)
 
-    def _judged(self, request: Request) -> object:
+    def _judged(self, request: ValidRequest) -> object:
         """Return the verdicts on a request and the reason, to compare them with those of another."""
         case = interpreter.judge_all(self.checked, Env(request, self.checked.schema))
         verdicts = [(v.rule.id, v.holds, v.waivers, v.obligations, v.failed) for v in case.verdicts]

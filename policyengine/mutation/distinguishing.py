@@ -27,8 +27,8 @@ from policyengine.concurrency import cached_property
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.mutation.constrained_differences import ConstrainedDifferences
 from policyengine.mutation.nearby_search import NearbySearch
 from policyengine.mutation.offered_tests import Offer, OfferMaker, clauses_of
@@ -157,7 +157,7 @@ class Differences:
         return None
 
     def _offer(
-        self, variant: Variant, request: Request, answer: Granted, other: Granted
+        self, variant: Variant, request: ValidRequest, answer: Granted, other: Granted
     ) -> Offer | None:
         clauses = clauses_of(answer, other)
         if clauses is None:
@@ -169,12 +169,12 @@ class Differences:
     def _searches(self) -> list[NearbySearch]:
         return [self._around(base) for base in self._bases()]
 
-    def _around(self, base: Request) -> NearbySearch:
+    def _around(self, base: ValidRequest) -> NearbySearch:
         search = NearbySearch(self.checked, base, self.variants, self._made)
         self._made.append(search)
         return search
 
-    def _bases(self) -> Iterable[Request]:
+    def _bases(self) -> Iterable[ValidRequest]:
         """Return requests of tests that the changed rules cover, as different as possible.
 
         One for each combination of first failures of the rules, then another of each; other targets
@@ -212,10 +212,10 @@ class Differences:
             interpreter.first_false(rule.conjuncts, rule.typings[env.target], env) for rule in rules
         )
 
-    def _witness(self, rule: CheckedRule) -> Request | None:
+    def _witness(self, rule: CheckedRule) -> ValidRequest | None:
         return witness_request(self.checked, rule, self.limits, self.now // _DAY * _DAY)
 
-    def _at_round_time(self, case: JudgedRequest) -> Request:
+    def _at_round_time(self, case: JudgedRequest) -> ValidRequest:
         """Return the request of a test without `at` at a moment that is easily read, if all rules are judged the same then."""
         request = case.env.request
         if request.now != self.now or case.env.target not in self.maker.timed:

@@ -9,8 +9,8 @@ from attrs import define, field
 
 from policyengine.analysis.places import NOW, Changes, Place
 from policyengine.analysis.what_if import Granted, Neighbourhood
-from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.mutation.variants import Variant, counted
 from policyengine.semantics.checked import CheckedRule, CheckedSet
 
@@ -28,7 +28,7 @@ class NearbySearch:
     """
 
     checked: CheckedSet
-    base: Request
+    base: ValidRequest
     variants: Sequence[Variant]
     beside: Sequence[NearbySearch] = ()
     target: TargetKey = field(init=False)

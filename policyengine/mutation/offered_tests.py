@@ -14,7 +14,7 @@ from policyengine.concurrency import cached_property
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.masks import spelled
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import Ip
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.passing_tests import PassingTest
@@ -76,7 +76,7 @@ class OfferMaker:
     def _writer(self) -> VerifiedTestWriter:
         return VerifiedTestWriter(self.checked, self.limits, self.now)
 
-    def make(self, variant: Variant, request: Request, clauses: Iterable[str]) -> Offer | None:
+    def make(self, variant: Variant, request: ValidRequest, clauses: Iterable[str]) -> Offer | None:
         """Return a test of *request* that *variant* does not pass; None if there is none."""
         rule = variant.before[min(variant.before)]
         addressed = self._addressed(request)
@@ -87,7 +87,7 @@ class OfferMaker:
         return None
 
     def _made(
-        self, variant: Variant, request: Request, clauses: Iterable[str], rule: CheckedRule
+        self, variant: Variant, request: ValidRequest, clauses: Iterable[str], rule: CheckedRule
     ) -> Offer | None:
         timed = (request.action, request.subject.type, request.resource.type) in self.timed
         request = request if timed else replace(request, now=self.now)
@@ -132,7 +132,7 @@ class OfferMaker:
         test = PassingTest(one, self.checked)
         return Offer(rule, node, test) if passes(self.checked, one, test.case) else None
 
-    def _addressed(self, request: Request) -> Request:
+    def _addressed(self, request: ValidRequest) -> ValidRequest:
         """Return *request* with addresses in the place of networks."""
         changes = []
         for place in places_of(self.checked, request):

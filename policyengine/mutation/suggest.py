@@ -20,9 +20,9 @@ from policyengine.analysis.budget import Budget, OutOfBudgetError
 from policyengine.analysis.places import NOW, Changes, Place, places_of, read_keys_of, value_at
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType, TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.offered_tests import clauses_of, passes
@@ -89,7 +89,7 @@ class _Boundaries:
 
     checked: CheckedSet
     rule: CheckedRule
-    asked: list[Request]
+    asked: list[ValidRequest]
     deciding: list[tuple[str, ...]]
     limits: Limits
     now: int
@@ -97,7 +97,7 @@ class _Boundaries:
     timed: TimedTargets
     budget: Budget
     shown: bool = False
-    _read: list[tuple[Request, JudgedRequest, object]] = Factory(list)
+    _read: list[tuple[ValidRequest, JudgedRequest, object]] = Factory(list)
 
     def suggestion(self) -> Suggestion:
         """Return a test, or why there is none; raises `OutOfBudgetError`."""
@@ -121,7 +121,7 @@ class _Boundaries:
 
     def _all(self) -> Iterator[Expectation]:
         """Give the requests on both sides of each boundary, each once."""
-        given: list[Request] = []
+        given: list[ValidRequest] = []
         done: set[str] = set()
         for base in self._bases():
             near = Neighbourhood(self.checked, base)
@@ -140,9 +140,9 @@ class _Boundaries:
                         given.append(expectation[0])
                         yield expectation
 
-    def _bases(self) -> Iterator[Request]:
+    def _bases(self) -> Iterator[ValidRequest]:
         """Give requests that the rule covers: those of tests; a witness if it decides none of those."""
-        kinds: dict[tuple[bool, TargetKey, int], Request] = {}
+        kinds: dict[tuple[bool, TargetKey, int], ValidRequest] = {}
         for request, rules in zip(self.asked, self.deciding, strict=True):
             if _target(request) in self.rule.typings:
                 decided = self.rule.id in rules
@@ -158,7 +158,7 @@ class _Boundaries:
             of_tests = (kinds[kind] for kind in sorted(kinds) if not kind[0])
             yield from map(_with_others, islice(of_tests, 1))
 
-    def _is_decided(self, request: Request) -> bool:
+    def _is_decided(self, request: ValidRequest) -> bool:
         return self.rule.id in interpreter.decide(self.checked, request).rules
 
     def _sides(self, near: Neighbourhood, place: Place) -> list[Expectation]:
@@ -188,7 +188,7 @@ class _Boundaries:
             for changes, _, granted in some
         ]
 
-    def _decides(self, request: Request, *, holds: bool) -> bool:
+    def _decides(self, request: ValidRequest, *, holds: bool) -> bool:
         """Whether the decision depends on the rule, which *holds* or does not, and no other rule denies."""
         outcome = interpreter.decide(self.checked, request)
         if holds:
@@ -196,7 +196,7 @@ class _Boundaries:
         shut = self.rule.effect != "forbid" and (self.rule.gate, False) in outcome.gates
         return outcome.allowed or (shut and outcome.cause == "not_permitted")
 
-    def _expected(self, request: Request, granted: Granted, other: Granted) -> Expectation:
+    def _expected(self, request: ValidRequest, granted: Granted, other: Granted) -> Expectation:
         """Return a request, whether it is allowed, and further clauses."""
         outcome = interpreter.decide(self.checked, request)
         because = [f"because {self.rule.id}"] if self.rule.id in outcome.rules else []
@@ -220,7 +220,7 @@ class _Boundaries:
             case, values = self._judged(one.request)
             yield values if passes(self.checked, one, case) else None
 
-    def _judged(self, request: Request) -> tuple[JudgedRequest, object]:
+    def _judged(self, request: ValidRequest) -> tuple[JudgedRequest, object]:
         """Return a request as it is judged, and the values that the rule reads in it.
 
         A test with one part less has mostly the requests of the longer one, so they are kept.
@@ -241,7 +241,7 @@ class _Boundaries:
         return case, values
 
 
-def _with_others(request: Request) -> Request:
+def _with_others(request: ValidRequest) -> ValidRequest:
     """Return *request* with another entity like each, which references may be to."""
     known = dict(request.entities)
     for (name, id_), entity in request.entities.items():
@@ -253,7 +253,7 @@ def _with_others(request: Request) -> Request:
     return replace(request, entities=known)
 
 
-def _target(request: Request) -> TargetKey:
+def _target(request: ValidRequest) -> TargetKey:
     return request.action, request.subject.type, request.resource.type
 
 

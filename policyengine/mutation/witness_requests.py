@@ -22,8 +22,8 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.mutation.write_tests import can_be_written
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
@@ -37,7 +37,7 @@ _MOST_CHOICES = 30_000
 
 def witness_request(
     checked: CheckedSet, rule: CheckedRule, limits: Limits, now: int
-) -> Request | None:
+) -> ValidRequest | None:
     """Return a request for which *rule* holds, allowed if a change of one or two values allows it.
 
     *now*: its time (microseconds), unless the rules require another. None if no request is found that
@@ -48,11 +48,13 @@ def witness_request(
     return made if made is not None and can_be_written(made) else None
 
 
-def with_parties(checked: CheckedSet, made: Request, asked: Iterable[Request]) -> Iterator[Request]:
+def with_parties(
+    checked: CheckedSet, made: ValidRequest, asked: Iterable[ValidRequest]
+) -> Iterator[ValidRequest]:
     """Give the request *made*, but by and on what tests ask for with other actions, where that gives what it needs."""
     target = made.action, made.subject.type, made.resource.type
     needs = needs_of_tests(checked, target)
-    given: list[Request] = []
+    given: list[ValidRequest] = []
     for one in asked:
         if (one.subject.type, one.resource.type) == target[1:] and one.action != made.action:
             request = replace(one, action=made.action, context=made.context, fields=None)
@@ -71,7 +73,7 @@ def needs_of_tests(checked: CheckedSet, target: TargetKey) -> RequestNeeds:
 
 def _witness_request(
     checked: CheckedSet, rule: CheckedRule, target: TargetKey, limits: Limits, now: int
-) -> Request | None:
+) -> ValidRequest | None:
     others = tuple(
         other
         for other in checked.rules_for(target)
@@ -108,7 +110,7 @@ def _states(
 
 def _concrete(
     checked: CheckedSet, state: SymbolicState, limits: Limits, now: int
-) -> Request | None:
+) -> ValidRequest | None:
     state.choices = Choices()  # what it did not read is no further path
     try:
         given = request_of(state, needs_of_tests(checked, state.target))
@@ -120,7 +122,7 @@ def _concrete(
         return None
 
 
-def _allowed(checked: CheckedSet, rule: CheckedRule, request: Request) -> Request:
+def _allowed(checked: CheckedSet, rule: CheckedRule, request: ValidRequest) -> ValidRequest:
     """Return *request*, changed in a value or two so that it is allowed but for *rule*, which still holds."""
     target = request.action, request.subject.type, request.resource.type
     others = tuple(other for other in checked.rules_for(target) if other is not rule)

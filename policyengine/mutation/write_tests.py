@@ -11,7 +11,6 @@ from attrs import define, field, frozen
 from policyengine.diagnostics.source import Source
 from policyengine.model.entities import Key
 from policyengine.model.outcome import Obligation
-from policyengine.model.request import Request
 from policyengine.model.types import (
     DATETIME,
     Attribute,
@@ -20,6 +19,7 @@ from policyengine.model.types import (
     SetType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, entity_text, slot, text_of
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Fixture, Invariant, Typing
 from policyengine.syntax import nodes
@@ -30,7 +30,7 @@ from policyengine.syntax.node import walk
 from policyengine.syntax.written_values import written
 from policyengine.testing.request_builder import EntityLiteral, RequestBuilder
 
-Expectation: TypeAlias = tuple[Request, bool, tuple[str, ...]]
+Expectation: TypeAlias = tuple[ValidRequest, bool, tuple[str, ...]]
 """A request, whether it is allowed, and the clauses of the expectation."""
 
 
@@ -65,7 +65,7 @@ def write_test(
     return formatted.partition("\n\n")[2]
 
 
-def can_be_written(request: Request) -> bool:
+def can_be_written(request: ValidRequest) -> bool:
     """Whether a test can express *request*: the parents of all entities are of declared types."""
     return all(
         parent[0] in entity.entity_type.parents
@@ -179,7 +179,7 @@ class _TestText:
                 self.latest[value.key] = version, {}
 
     def expectation(
-        self, request: Request, *, allow: bool, clauses: Iterable[str]
+        self, request: ValidRequest, *, allow: bool, clauses: Iterable[str]
     ) -> Iterator[str]:
         self.lines, self.bound = [], {}
         self.said, self.stated, self.above = set(), set(), set()
@@ -202,7 +202,7 @@ class _TestText:
             yield f"asking {{{', '.join(request.fields)}}}"
         yield from clauses
 
-    def _party(self, request: Request, key: Key) -> str:
+    def _party(self, request: ValidRequest, key: Key) -> str:
         self._entity(request, key, set())
         return self._reference(key)
 
@@ -220,7 +220,7 @@ class _TestText:
         self.latest[key] = version, changes
         return f"{version.name} {{ {_listed(changes)} }}"
 
-    def _entity(self, request: Request, key: Key, around: set[Key]) -> None:
+    def _entity(self, request: ValidRequest, key: Key, around: set[Key]) -> None:
         """Bind a described entity, after those that it refers to."""
         if key in self.bound or key in around or key not in request.entities:
             return
@@ -276,14 +276,18 @@ class _TestText:
         return name
 
     def _referred(
-        self, request: Request, holder: object, attributes: Iterable[Attribute], around: set[Key]
+        self,
+        request: ValidRequest,
+        holder: object,
+        attributes: Iterable[Attribute],
+        around: set[Key],
     ) -> None:
         for attribute in attributes:
             value = getattr(holder, slot(attribute.name))
             if value is not ABSENT:
                 self._inside(request, attribute.type, value, around)
 
-    def _inside(self, request: Request, type_: Type, value: object, around: set[Key]) -> None:
+    def _inside(self, request: ValidRequest, type_: Type, value: object, around: set[Key]) -> None:
         match type_:
             case EntityRefType(name):
                 self._entity(request, (name, str(value)), around)

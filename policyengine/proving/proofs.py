@@ -14,8 +14,8 @@ from policyengine.analysis.invariant_search import TIME_IS_UP, Answer, Finding, 
 from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics, error
 from policyengine.model.limits import Limits
 from policyengine.model.masks import field_and_mask, spelled
-from policyengine.model.request import Request
 from policyengine.model.types import TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet, Invariant
@@ -111,7 +111,7 @@ def _target(target: TargetKey) -> str:
 
 
 def _test(
-    writer: VerifiedTestWriter, invariant: Invariant, request: Request, title: str
+    writer: VerifiedTestWriter, invariant: Invariant, request: ValidRequest, title: str
 ) -> str | None:
     """Return a test that expects what the invariant says, and fails until the set keeps it."""
     for asking in _asking(writer.checked, invariant, request):
@@ -122,7 +122,9 @@ def _test(
     return None
 
 
-def _asking(checked: CheckedSet, invariant: Invariant, request: Request) -> Iterable[Request]:
+def _asking(
+    checked: CheckedSet, invariant: Invariant, request: ValidRequest
+) -> Iterable[ValidRequest]:
     """Give the request; of an invariant about fields, the one that asks for a field that is shown."""
     if invariant.fields is None:
         return [request]

@@ -18,8 +18,8 @@ from policyengine.model.entities import Key, Line
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.log_record import MASKED
 from policyengine.model.needs import NOTHING, Needs
-from policyengine.model.request import Request
 from policyengine.model.types import EntityRefType, EntityType, RecordType, SetType, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.record.log_lines import LONGEST_LINE
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
     both = [entities[one["type"], _id(one)] for one in (subject, resource)]
     assert given.context is not None
     rest = given.context, given.now, given.fields, entities
-    decision = program.decide(Request(both[0], action, both[1], *rest))
+    decision = program.decide(ValidRequest(both[0], action, both[1], *rest))
     found = decision.to_log(private=True, longest=LONGEST_LINE)
     changes = {
         name: (record[name], found[name])

@@ -16,7 +16,6 @@ from attrs import evolve, field, frozen
 
 from policyengine.model.entities import Entity
 from policyengine.model.records import record_class
-from policyengine.model.request import Request
 from policyengine.model.types import (
     IP,
     MONTHS,
@@ -31,6 +30,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.reference import calendar
 from policyengine.reference.moving import Moving
@@ -53,7 +53,7 @@ class Env:
     expression that is no constant; the analysis has one that knows values which are not chosen yet.
     """
 
-    request: Request
+    request: ValidRequest
     schema: Schema
     variables: Mapping[str, Callable[[], object]] = field(factory=dict)
     trace: Trace | None = None

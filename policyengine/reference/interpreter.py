@@ -17,8 +17,8 @@ from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.masks import detail, field_and_mask, shows
 from policyengine.model.outcome import Advisory, Cause, Obligation, Outcome, RuleError
-from policyengine.model.request import Request
 from policyengine.model.rules import Effect, WaivedEntity
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import text_of
 from policyengine.reference.evaluation import Env, Trace, evaluate
 from policyengine.reference.moving import Clock
@@ -70,7 +70,7 @@ class JudgedRequest:
 # ---- deciding ---------------------------------------------------------------------------
 
 
-def decide(checked: CheckedSet, request: Request, trace: Trace | None = None) -> Outcome:
+def decide(checked: CheckedSet, request: ValidRequest, trace: Trace | None = None) -> Outcome:
     """Decide *request*: allowed when every gate that applies permits it and no rule forbids it."""
     return decided(judge_all(checked, Env(request, checked.schema, trace=trace)))
 
@@ -84,7 +84,7 @@ def decided(case: JudgedRequest) -> Outcome:
     return outcome(case, advisories)
 
 
-def valid_until(checked: CheckedSet, request: Request) -> int | None:
+def valid_until(checked: CheckedSet, request: ValidRequest) -> int | None:
     """Return the moment until which a later `now` changes only the wording, None if for ever."""
     clock = Clock(request.now)
     env = Env(replace(request, now=clock.moving()), checked.schema)
@@ -93,7 +93,7 @@ def valid_until(checked: CheckedSet, request: Request) -> int | None:
 
 
 def broken_invariants(
-    checked: CheckedSet, request: Request, outcome: Outcome, trace: Trace | None = None
+    checked: CheckedSet, request: ValidRequest, outcome: Outcome, trace: Trace | None = None
 ) -> tuple[str, ...]:
     """Return the names of the invariants that allowing *request* breaks.
 

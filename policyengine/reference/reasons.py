@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.shown import in_words, shown_value
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference.evaluation import Env, Trace, evaluate, inside
 from policyengine.reference.interpreter import (
     JudgedRequest,
@@ -37,7 +37,7 @@ NOT_SHOWN = "a condition that is not shown does not hold"
 """What is said of a permit of which only conditions that read something private are false."""
 
 
-def reason(checked: CheckedSet, request: Request, trace: Trace | None = None) -> str:
+def reason(checked: CheckedSet, request: ValidRequest, trace: Trace | None = None) -> str:
     """Return why *request* is decided as it is, for a person; never raises."""
     return reason_of(judge_all(checked, Env(request, checked.schema, trace=trace)))
 
@@ -198,7 +198,7 @@ def requested(key: Key, rule: CheckedRule, env: Env) -> str:
     return text if key.path == key.name else f"{in_words(key.name)} {text}"
 
 
-def listed(checked: CheckedSet, request: Request) -> tuple[tuple[str, ...], int]:
+def listed(checked: CheckedSet, request: ValidRequest) -> tuple[tuple[str, ...], int]:
     """Return the determining rules that an answer lists, and how many there are besides.
 
     Of more than `MOST_LISTED_RULES`, only some whose constants the request has.

@@ -22,10 +22,10 @@ from policyengine.decide_each import Common, parts_of
 from policyengine.decider import Decider
 from policyengine.engine import PolicyEngine
 from policyengine.intake.raw import asked_request, given_request
-from policyengine.model.asked_request import Request
 from policyengine.model.errors import InvalidRequest, NotReloaded, PolicyError
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits, Undeclared
+from policyengine.model.request import Request
 from policyengine.model.settings import check_called, check_class, check_seconds
 from policyengine.model.values import to_datetime
 from policyengine.reloading.policy_files import PolicyFiles, State, warm_like

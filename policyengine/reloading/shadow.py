@@ -12,8 +12,8 @@ from policyengine.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
-    from policyengine.model.asked_request import Request
     from policyengine.model.decision import Decision
+    from policyengine.model.request import Request
 
 _REFUSED: Final = "refused"
 

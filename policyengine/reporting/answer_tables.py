@@ -28,7 +28,6 @@ from policyengine.analysis.places import (
 )
 from policyengine.concurrency import cached_property
 from policyengine.diagnostics.source import Span
-from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     EntityRefType,
@@ -39,6 +38,7 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -126,7 +126,7 @@ def _table(
         factors.remove(largest)
         left_out.append(largest.key)
     parts, places = [], variations.all_places(situation)
-    made: dict[tuple[str, ...], list[Request]] = {}
+    made: dict[tuple[str, ...], list[ValidRequest]] = {}
     for rule in rules:
         read = _read_by(checked, rule, target, factors)
         keys = tuple(factor.key for factor in read)
@@ -156,7 +156,7 @@ def _all_that_it_reads(
     checked: CheckedSet,
     rule: CheckedRule,
     words: Collection[str],
-    request: Request,
+    request: ValidRequest,
     places: Iterable[Place],
 ) -> object:
     """Return all in *request* on which the verdict on *rule* may depend: two that are the same have the same verdicts.
@@ -205,12 +205,12 @@ def _words(checked: CheckedSet) -> dict[str, frozenset[str]]:
     return found
 
 
-def _changed(request: Request, factors: Sequence[Factor]) -> Iterator[Request]:
+def _changed(request: ValidRequest, factors: Sequence[Factor]) -> Iterator[ValidRequest]:
     for options in product(*(factor.options for factor in factors)):
         yield changed(request, tuple(change for _, some in options for change in some))
 
 
-def _counts(checked: CheckedSet, rule: CheckedRule, request: Request) -> bool:
+def _counts(checked: CheckedSet, rule: CheckedRule, request: ValidRequest) -> bool:
     """Whether *rule* permits, exposes or forbids; a forbid does if it fails."""
     if not rule.in_force(request.now):
         return False

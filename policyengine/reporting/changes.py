@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
@@ -88,7 +88,7 @@ def _text(checked: CheckedSet, rule: CheckedRule) -> str:
 
 
 def earlier_answer(
-    earlier: Earlier, request: Request, document: Mapping[str, Any]
+    earlier: Earlier, request: ValidRequest, document: Mapping[str, Any]
 ) -> tuple[Granted, str] | None:
     """Return what the earlier version grants, and its reason; None if the request does not fit there.
 

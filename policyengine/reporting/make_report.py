@@ -19,7 +19,6 @@ from policyengine.analysis.places import read_keys_of, value_at
 from policyengine.concurrency import cached_property
 from policyengine.model.decision import Decision
 from policyengine.model.masks import detail, field_and_mask
-from policyengine.model.request import Request
 from policyengine.model.shown import shown_entity
 from policyengine.model.types import (
     Attribute as DeclaredAttribute,
@@ -34,6 +33,7 @@ from policyengine.model.types import (
     Type,
     holds_private,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
 from policyengine.reporting.answer_tables import TablePart, answer_tables
 from policyengine.reporting.changes import Earlier, earlier_answer, rule_changes
@@ -221,7 +221,7 @@ class _Maker:
             )
         return self._numbers[mark]
 
-    def _types(self, request: Request) -> str:
+    def _types(self, request: ValidRequest) -> str:
         several = len(self.checked.schema.actions[request.action].targets) > 1
         return f"by {request.subject.type} on {request.resource.type}" if several else ""
 
@@ -238,7 +238,7 @@ class _Maker:
                 keys = sorted(value_at(request, place) or ())
                 yield place.text, ", ".join(shown_entity(*key) for key in keys) or "nothing"
 
-    def _document(self, request: Request) -> dict[str, Any]:
+    def _document(self, request: ValidRequest) -> dict[str, Any]:
         """Return a request as `policyengine decide` takes it, without what is private."""
         parties = {request.subject.key_, request.resource.key_}
         keys = sorted(request.entities.keys() - parties)  # sets have no order

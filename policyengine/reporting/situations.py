@@ -22,8 +22,8 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.records import record_class
-from policyengine.model.request import Request
 from policyengine.model.types import RecordType, TargetKey, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.reporting.report_budget import EXAMPLES, TESTS, ReportBudget
 from policyengine.runtime.program import Program
@@ -42,7 +42,7 @@ _MOST_JUDGED = 20_000
 class Situation:
     """A request with its decision. *test*: the title of the test that asks it; empty if it was made of others."""
 
-    request: Request
+    request: ValidRequest
     decision: Decision
     test: str = ""
 
@@ -52,7 +52,7 @@ class Situation:
         return target_of(self.request)
 
 
-def target_of(request: Request) -> TargetKey:
+def target_of(request: ValidRequest) -> TargetKey:
     """Return the target of a request."""
     return request.action, request.subject.type, request.resource.type
 
@@ -86,7 +86,7 @@ def find_situations(
     found = Situations({target: [] for target in sorted(checked.by_target)})
     hidden = frozenset() if internal else _waived_ids(checked)
     seen: dict[TargetKey, set[object]] = {}
-    allowed: list[Request] = []
+    allowed: list[ValidRequest] = []
     for asked in requests_of(checked, now=now):
         request = asked.request
         if budget.is_spent:
@@ -123,7 +123,7 @@ def _waived_ids(checked: CheckedSet) -> frozenset[str]:
 
 def _with_other_names(
     checked: CheckedSet, asked: ExpectedRequest, hidden: Iterable[str]
-) -> Request | None:
+) -> ValidRequest | None:
     """Return the request of a test in which entities with the ids *hidden* have other ids, if it fits then."""
     names = {id_: f"{_UNNAMED} {number}" for number, id_ in enumerate(sorted(hidden), 1)}
 
@@ -152,7 +152,7 @@ class _Donors:
     checked: CheckedSet
     program: Program
     budget: ReportBudget
-    allowed: list[Request]
+    allowed: list[ValidRequest]
     entities: dict[str, dict[object, Entity]] = field(init=False, factory=dict)
     values: dict[tuple[str, Type], object] = field(init=False, factory=dict)
 
@@ -186,7 +186,7 @@ class _Donors:
                     return [Situation(request, decision), one]
         return denied[:1]
 
-    def _requests(self, target: TargetKey) -> Iterator[Request]:
+    def _requests(self, target: TargetKey) -> Iterator[ValidRequest]:
         action, subject, resource = target
         needs = self.checked.needs(target)
         context = self.checked.schema.actions[action].context
@@ -212,7 +212,7 @@ class _Donors:
             return [given]
         return islice(self.entities.get(type_, {}).values(), _MOST_RESOURCES)
 
-    def _context(self, context: RecordType, donor: Request) -> list[object] | None:
+    def _context(self, context: RecordType, donor: ValidRequest) -> list[object] | None:
         """Return the values of a context, of the donor where it has them; None if one is not known."""
         given = self.checked.schema.actions[donor.action].context.by_name
         values = []

@@ -20,7 +20,6 @@ from policyengine.analysis.places import (
 from policyengine.model.decision import Decision
 from policyengine.model.gaps import gives
 from policyengine.model.masks import spelled
-from policyengine.model.request import Request
 from policyengine.model.shown import shown_value
 from policyengine.model.types import (
     BOOL,
@@ -34,6 +33,7 @@ from policyengine.model.types import (
     Type,
     holds_private,
 )
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from policyengine.reporting.report_budget import (
     ABOUT_ME,
@@ -262,7 +262,7 @@ class Variations:
         made = [value for value in dict.fromkeys([*others, *seen]) if value is not ABSENT]
         return [v for v in (*made[:_MOST_OPTIONS], *absent) if v != now]
 
-    def decide(self, request: Request, changes: Changes) -> Decision | None:
+    def decide(self, request: ValidRequest, changes: Changes) -> Decision | None:
         """Return the decision on *request* with *changes*; None if it lacks something then."""
         try:
             made = changed(request, changes)

@@ -14,10 +14,10 @@ from msgspec import Struct
 from policyengine.concurrency import cached_property
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.outcome import Obligation
-from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead, RuleWaiver
 from policyengine.model.shown import in_words, shown_value
 from policyengine.model.types import Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, text_of
 from policyengine.runtime.prepared_texts import (
     Sentence,
@@ -189,13 +189,13 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
     needs: RequestNeeds
     times_hidden: bool
 
-    def waived_by(self, request: Request) -> tuple[str, ...]:
+    def waived_by(self, request: ValidRequest) -> tuple[str, ...]:
         """Return the names of the waivers that are in force for a request."""
         if not self.waivers:
             return ()
         return tuple(w.name for w in self.waivers if request.now < w.until and w.is_for(request))
 
-    def first_false(self, request: Request) -> int | None:
+    def first_false(self, request: ValidRequest) -> int | None:
         """Return the number of the first condition that is false, None if none is."""
         number: int | None = None if self.fails is None else self.fails(*request.roots)
         return number
@@ -205,7 +205,7 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
         """The text that describes the first false condition of a permit that may be shown, prepared."""
         return prepared_sentence(self.blames, self.sentences)
 
-    def judge(self, request: Request) -> Verdict:
+    def judge(self, request: ValidRequest) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""
         waivers = self.waived_by(request)
         holds = True

@@ -16,7 +16,6 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from policyengine.concurrency import cached_property
-from policyengine.model.asked_request import Request as AskedRequest
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity, Key
 from policyengine.model.gaps import Search
@@ -24,8 +23,9 @@ from policyengine.model.masks import MaskedField, Shown, field_type, shows
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.outcome import Cause, SharedResult
 from policyengine.model.records import Record
-from policyengine.model.request import Entities, Request
+from policyengine.model.request import Request
 from policyengine.model.types import TargetGates, TargetKey
+from policyengine.model.valid_request import Entities, ValidRequest
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import (
@@ -130,7 +130,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         """The results of allows that were given before."""
         return ByRules(self._permitted)
 
-    def answer(self, request: Request) -> Decision:
+    def answer(self, request: ValidRequest) -> Decision:
         """Decide *request*."""
         try:
             decision: Decision = self.decide(*request.roots)
@@ -260,20 +260,20 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
 
     def make_request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
-    ) -> AskedRequest:
+    ) -> Request:
         """Return the request of a decision, as it can be asked again."""
         return self._asked(self._request(subject, resource, context, rest))
 
     def _request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
-    ) -> Request:
+    ) -> ValidRequest:
         now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
         if entities is None:  # nothing is followed to other entities
             entities = {subject.key_: subject, resource.key_: resource}
         asked = fields[0] if fields else None
-        return Request(subject, self.target[0], resource, context, now, asked, entities)
+        return ValidRequest(subject, self.target[0], resource, context, now, asked, entities)
 
-    def _asked(self, request: Request) -> AskedRequest:
+    def _asked(self, request: ValidRequest) -> Request:
         """Return *request* with the other entities that were given with it, and those that rules may read."""
         subject, resource, entities = request.subject, request.resource, request.entities
 
@@ -288,7 +288,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         moment = to_datetime(request.now) if self.timed and request.now else None
         fields = None if request.fields is None else list(request.fields)
         parts = subject, request.action, resource, request.context
-        return AskedRequest(*parts, moment, fields, found or None)
+        return Request(*parts, moment, fields, found or None)
 
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, rest: Rest

@@ -19,9 +19,9 @@ from policyengine.model.entities import Entity
 from policyengine.model.gaps import gives, misfits
 from policyengine.model.outcome import Advisory, Frame, Listed, Outcome, RuleError, SharedResult
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
+from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime.compiled_rule import FAILED, Function, Judges, Key, Rule, Verdict
 from policyengine.runtime.directory import Directory, Rules, missed, values_of
 from policyengine.runtime.judged_request import JudgedRequest
@@ -53,7 +53,7 @@ class Explainer(Struct, eq=False, dict=True):
     _some: dict[tuple[tuple[int, ...], int], _Some] = field(default_factory=dict)
     _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
 
-    def details(self, request: Request) -> Details:
+    def details(self, request: ValidRequest) -> Details:
         """Return the details of the decision on *request*."""
         return Details(self, request)
 
@@ -81,7 +81,7 @@ class Explainer(Struct, eq=False, dict=True):
         words = found[public]
         return words if isinstance(words, str) else words(subject, resource, context, now, entities)
 
-    def case(self, request: Request, *, owed: bool = True) -> JudgedRequest:
+    def case(self, request: ValidRequest, *, owed: bool = True) -> JudgedRequest:
         """Return the request as it is judged; what is *owed* for it alone may be left out."""
         if self.judges is None:
             return self._of_some(request) or self._judged(request)
@@ -109,7 +109,7 @@ class Explainer(Struct, eq=False, dict=True):
             return case
         return self._of_bits(bits, request)
 
-    def _of_some(self, request: Request) -> JudgedRequest | None:
+    def _of_some(self, request: ValidRequest) -> JudgedRequest | None:
         """Return the case of the rules that may play a part, of many; None if it cannot be kept for others."""
         if request.fields is not None:
             return None
@@ -140,7 +140,7 @@ class Explainer(Struct, eq=False, dict=True):
                     self._cases[key] = case
         return case
 
-    def _judged(self, request: Request) -> JudgedRequest:
+    def _judged(self, request: ValidRequest) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
         values = self.directory.values(request)
         numbers = counting = self.rules.outline.counting
@@ -161,7 +161,7 @@ class Explainer(Struct, eq=False, dict=True):
         )
 
     def _verdicts(
-        self, rules: Iterable[Rule], request: Request, values: Mapping[str, object]
+        self, rules: Iterable[Rule], request: ValidRequest, values: Mapping[str, object]
     ) -> tuple[Verdict, ...]:
         verdicts = []
         for rule in rules:
@@ -171,7 +171,7 @@ class Explainer(Struct, eq=False, dict=True):
                 verdicts.append(verdict)
         return tuple(verdicts)
 
-    def _of_bits(self, bits: int, request: Request, *, shared: bool = False) -> JudgedRequest:
+    def _of_bits(self, bits: int, request: ValidRequest, *, shared: bool = False) -> JudgedRequest:
         """Return the case of rules whose conditions hold or not, a bit each; what owes is judged, if not *shared*."""
         values = self.directory.values(request)
         verdicts: list[Verdict] = []
@@ -217,11 +217,11 @@ class Explainer(Struct, eq=False, dict=True):
 
     def request(
         self, subject: Entity, resource: Entity, context: Record, now: int, entities: Known = None
-    ) -> Request:
+    ) -> ValidRequest:
         """Return a request of these parts."""
         if entities is None:
             entities = {subject.key_: subject, resource.key_: resource}
-        return Request(subject, self.action, resource, context, now, None, entities)
+        return ValidRequest(subject, self.action, resource, context, now, None, entities)
 
     @cached_property
     def is_plain(self) -> bool:
@@ -302,7 +302,7 @@ class _Some(Struct, frozen=True, eq=False):
         )
 
 
-def _can_owe(rules: Iterable[Rule], request: Request) -> bool:
+def _can_owe(rules: Iterable[Rule], request: ValidRequest) -> bool:
     """Whether all that *rules* owe can be computed; if not, they fail."""
     try:
         for rule in rules:
@@ -321,7 +321,7 @@ class Details(Struct, eq=False):
     """The details of one decision. Implements `model.decision.Details`."""
 
     explainer: Explainer
-    request: Request
+    request: ValidRequest
     _case: JudgedRequest | None = None  # two threads may both make it; they make the same
 
     @property

@@ -15,8 +15,8 @@ from typing import Any, Final, TypeAlias
 from msgspec import Struct, field
 
 from policyengine.concurrency import cached_property
-from policyengine.model.request import Request
 from policyengine.model.rules import RuleHead
+from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime.compiled_rule import Key, Rule
 
 Places: TypeAlias = dict[tuple[str, ...], dict[tuple[object, ...], list[int]]]
@@ -147,7 +147,7 @@ class Directory(Struct, eq=False, dict=True):
         rules = self.rules.at(keyed.values())
         return {path: _key_at(path, rule) for path, rule in zip(keyed, rules, strict=True)}
 
-    def values(self, request: Request) -> dict[str, object]:
+    def values(self, request: ValidRequest) -> dict[str, object]:
         """Return what the request has at each path."""
         roots = request.roots
         return {path: key.value(roots) for path, key in self.paths.items()}

@@ -11,10 +11,10 @@ from policyengine.concurrency import cached_property
 from policyengine.model.answer_json import filled, make_frame
 from policyengine.model.masks import shows
 from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResult
-from policyengine.model.request import Request
 from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
+from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime.compiled_rule import Key, Rule, Verdict, sorted_obligations
 from policyengine.runtime.directory import Directory
 from policyengine.runtime.prepared_texts import (
@@ -290,7 +290,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
             self._frames[id(answer)] = _Kept(answer, made, whole)
         return made
 
-    def written(self, answer: SharedResult, request: Callable[[], Request]) -> bytes | None:
+    def written(self, answer: SharedResult, request: Callable[[], ValidRequest]) -> bytes | None:
         """Return the answer as JSON, if one like it was written before and no time bounds it."""
         kept = self._frames.get(id(answer))
         if kept is None or kept.answer is not answer:

@@ -12,7 +12,7 @@ from policyengine.model.types import Schema, TargetKey
 
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
-    from policyengine.model.request import Request
+    from policyengine.model.valid_request import ValidRequest
     from policyengine.runtime.compiled_target import Compiled
 
 
@@ -29,7 +29,7 @@ class Program(Struct, eq=False, weakref=True):
     _compile: Callable[[TargetKey], Compiled]
     _used: dict[TargetKey, Compiled] = field(default_factory=dict)
 
-    def decide(self, request: Request) -> Decision:
+    def decide(self, request: ValidRequest) -> Decision:
         """Decide a request that was validated."""
         target = request.action, request.subject.type, request.resource.type
         return self.compiled(target).answer(request)

@@ -20,9 +20,9 @@ from policyengine.intake.object_reading import ObjectReading, key_of, only_named
 from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import as_list
-from policyengine.model.asked_request import Request
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
+from policyengine.model.request import Request
 from policyengine.model.request_messages import class_name, entity_name
 from policyengine.model.settings import check_class, check_count, check_seconds
 from policyengine.sources.entity_source import (

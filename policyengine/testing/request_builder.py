@@ -15,9 +15,9 @@ from typing import Any, TypeAlias, assert_never, cast
 
 from attrs import define, field, frozen
 
-from policyengine.model.request import Request
 from policyengine.model.shown import shown_value
 from policyengine.model.types import EntityRefType, RecordType, Schema, SetType, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, moment_text, slot, to_json
 from policyengine.reference.evaluation import Env, evaluate
 from policyengine.semantics.checked import Binding, Fixture, Typing, Value
@@ -141,7 +141,7 @@ class RequestBuilder:
         return evaluate(expr, typing, env)
 
     def request(self, expect: nodes.Expect) -> dict[str, Any]:
-        """Return the request of *expect*, as keyword arguments of `model.request.validate`.
+        """Return the request of *expect*, as keyword arguments of `Validator.validate_parts`.
 
         Where the request has both an entity and a changed version of it, the changed one is used everywhere.
         """
@@ -180,7 +180,7 @@ class RequestBuilder:
     def _env(self) -> Env:
         entities = _LiteralEntities(self.schema, self.known)
         nobody = cast("Any", None)  # a test's names include none of the request's
-        request = Request(nobody, "", nobody, nobody, self.now, None, cast("Any", entities))
+        request = ValidRequest(nobody, "", nobody, nobody, self.now, None, cast("Any", entities))
         return Env(request, self.schema, {name: _given(v) for name, v in self.names.items()})
 
 

@@ -12,7 +12,7 @@ from policyengine.intake.validation import Validator
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.outcome import Outcome
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference.interpreter import JudgedRequest, broken_invariants
 from policyengine.reference.reasons import reason_of
 from policyengine.semantics.checked import CheckedSet, CheckedTest
@@ -30,7 +30,7 @@ class ExpectedRequest:
 
     test: CheckedTest
     expect: nodes.Expect
-    request: Request
+    request: ValidRequest
     builder: RequestBuilder
     of: str = ""
 
@@ -92,7 +92,9 @@ _UNREADABLE = (LookupError, TypeError, NameError, AttributeError, RecursionError
 """Exceptions of expressions that read what the test does not give: an error when it is run."""
 
 
-def _request(validator: Validator, builder: RequestBuilder, expect: nodes.Expect) -> Request | None:
+def _request(
+    validator: Validator, builder: RequestBuilder, expect: nodes.Expect
+) -> ValidRequest | None:
     try:
         return validator.validate_parts(**builder.request(expect))
     except (InvalidRequest, *_UNREADABLE):

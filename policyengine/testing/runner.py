@@ -21,8 +21,8 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import gives
 from policyengine.model.limits import Limits
 from policyengine.model.outcome import Outcome
-from policyengine.model.request import Request
 from policyengine.model.shown import shown_entity
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
 from policyengine.runtime.program import Program
@@ -111,7 +111,7 @@ class _Runner:
             yield _unreadable(expect.span, problem)
 
     def _disagreement(
-        self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
+        self, expect: nodes.Expect, request: ValidRequest, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         decision = self.program.decide(request)
         if (decision.outcome, decision.reason) != (outcome, reason):
@@ -123,7 +123,7 @@ class _Runner:
             yield Problem("error", expect.span, message, notes, "PE902")
 
     def _broken_invariants(
-        self, expect: nodes.Expect, request: Request, outcome: Outcome, reason: str
+        self, expect: nodes.Expect, request: ValidRequest, outcome: Outcome, reason: str
     ) -> Iterator[Problem]:
         if not outcome.allowed:
             return

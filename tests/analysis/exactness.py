@@ -26,7 +26,7 @@ from policyengine.analysis.remedies import remedies
 from policyengine.analysis.search import holds
 from policyengine.lint.linter import EVERYTHING, examine, lint
 from policyengine.lint.rules.trivial_level_comparison import is_trivial
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from policyengine.semantics.checked import CheckedRule, CheckedSet
@@ -72,7 +72,7 @@ def some_rules(rng: Random, atoms: Sequence[str] = ATOMS) -> str:
     return text
 
 
-def features(request: Request) -> tuple[object, ...]:
+def features(request: ValidRequest) -> tuple[object, ...]:
     subject = request.subject
     return (
         subject.v_tier, subject.v_status, subject.v_uses, subject.v_age, request.resource.v_hidden,
@@ -85,7 +85,7 @@ def differing(one: tuple[object, ...], other: tuple[object, ...]) -> frozenset[s
 
 
 def hold_remedies(
-    requests: Sequence[Request], seed: int, most: int = 8, *, rough: bool = False
+    requests: Sequence[ValidRequest], seed: int, most: int = 8, *, rough: bool = False
 ) -> Counter[str]:
     """Explain some denied requests: the places offered are just those at which some value allows.
 
@@ -157,7 +157,7 @@ class _Enumerated:
     """For each rule that holds somewhere, and each `has` in it: whether it holds only where that is true."""
 
     @classmethod
-    def of(cls, checked: CheckedSet, requests: dict[str, Sequence[Request]]) -> _Enumerated:
+    def of(cls, checked: CheckedSet, requests: dict[str, Sequence[ValidRequest]]) -> _Enumerated:
         made = cls(checked, {}, {}, {})
         for rule in checked.rules:
             held = set()
@@ -291,7 +291,7 @@ class _Enumerated:
 
 
 def hold_findings(
-    requests: dict[str, Sequence[Request]], seed: int, *, rough: bool = False
+    requests: dict[str, Sequence[ValidRequest]], seed: int, *, rough: bool = False
 ) -> Counter[str]:
     """Hold the findings about all requests to what asking for each of them says, both ways.
 

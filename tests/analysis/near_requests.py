@@ -11,8 +11,8 @@ from policyengine.analysis.places import NOW, Place, changed, places_of
 from policyengine.analysis.remedies import search
 from policyengine.model.gaps import gives
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.types import RecordType, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import slot
 from policyengine.reference import interpreter
 from tests.analysis.small_world import some_condition
@@ -26,7 +26,7 @@ def spot(place: Place) -> Spot:
     return place.kind, place.owner, place.names
 
 
-def spots(one: Request, other: Request) -> frozenset[Spot]:
+def spots(one: ValidRequest, other: ValidRequest) -> frozenset[Spot]:
     """Return the places at which two requests differ."""
     found = set(_parts(None, one.context.record_type, one.context, other.context))
     for key, entity in one.entities.items():
@@ -58,7 +58,7 @@ def _parts(
         yield from _differing(owner, (*names, part.name), part.type, *values)
 
 
-def is_sound(request: Request) -> bool:
+def is_sound(request: ValidRequest) -> bool:
     """Whether each line is what the parents give, and parents are of the types that they may have."""
 
     def line(key: Any) -> frozenset[Any]:

@@ -8,7 +8,7 @@ from random import Random
 
 from policyengine.analysis.budget import Budget
 from policyengine.analysis.invariant_search import examine
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
 from policyengine.semantics.checked import CheckedSet
 from tests.analysis.small_world import ACTIONS, ATOMS, ROUGH, checked_of, some_condition
@@ -50,7 +50,7 @@ def rules_about(rng: Random, atoms: Sequence[str]) -> str:
 
 
 def hold_invariants(
-    requests: dict[str, Sequence[Request]], seed: int, *, rough: bool = False
+    requests: dict[str, Sequence[ValidRequest]], seed: int, *, rough: bool = False
 ) -> Counter[str]:
     """Hold what is said of an invariant to what every request says of it.
 
@@ -76,7 +76,7 @@ def hold_in_world(world: World, seed: int) -> Counter[str]:
     return Counter([answer])
 
 
-def _compared(checked: CheckedSet, requests: Sequence[Request], text: str) -> tuple[str, bool]:
+def _compared(checked: CheckedSet, requests: Sequence[ValidRequest], text: str) -> tuple[str, bool]:
     """Return what is said of the one invariant, and whether some request breaks it; then it is not proved."""
     (found,) = examine(checked, checked.invariants, Budget.lasting(SECONDS), now=0)
     if found.request is not None:

@@ -13,7 +13,7 @@ from policyengine.diagnostics.diagnostic import Severity
 from policyengine.diagnostics.source import Source
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.pipeline import check_sources
 
 NOON = 1_798_718_400_000_000
@@ -45,7 +45,7 @@ class World:
     """Clauses of permits: those of a set with a field gate."""
 
     @cached_property
-    def requests(self) -> list[Request]:
+    def requests(self) -> list[ValidRequest]:
         """All requests, with all that any of the conditions reads."""
         rules = "".join(f"permit p{n}: any when {a}\n" for n, a in enumerate(self.atoms))
         checked = self.checked(f"gate access {{ {rules} }}\n" if self.fields else rules)

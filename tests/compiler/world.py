@@ -8,7 +8,7 @@ from typing import Any
 from policyengine.compiler.lower import lower
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import simplify_rule
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from tests.strategies.loading import Loaded, load
 
 VOCABULARY = """
@@ -69,7 +69,7 @@ TEAM = {"type": "Team", "id": "t", "properties": {}, "parents": [{"type": "Team"
 TOP = {"type": "Team", "id": "top", "properties": {}, "parents": []}
 
 
-def request(loaded: Loaded, **changes: Any) -> Request:
+def request(loaded: Loaded, **changes: Any) -> ValidRequest:
     """Return a request that fits `VOCABULARY`."""
     given = {
         "subject": user(),

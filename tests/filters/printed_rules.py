@@ -16,7 +16,7 @@ from policyengine.filters.row_paths import RowPaths, Unsayable
 from policyengine.filters.sql_text import sql_text, tables_of
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.known_parts import KnownParts
@@ -88,7 +88,7 @@ def not_pushed(name: str, most: int) -> dict[str, dict[str, str]]:
     return found
 
 
-def _residual(name: str, request: Request, *, who: bool = True) -> Residual:
+def _residual(name: str, request: ValidRequest, *, who: bool = True) -> Residual:
     """Return what is left of a request without a resource, or without a subject and at no time."""
     subject = request.subject if who else None
     known = KnownParts(subject, None, request.context, entities=request.entities)

@@ -28,8 +28,8 @@ from policyengine.filters.mapping import (
 )
 from policyengine.filters.row_paths import RowPaths, Unsayable
 from policyengine.model.entities import Entity
-from policyengine.model.request import Request
 from policyengine.model.types import RecordType, SetType, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, Ip, slot, to_datetime, to_json
 from policyengine.partial.evaluator import Evaluator
 from policyengine.partial.expression_types import ExpressionTypes
@@ -61,7 +61,7 @@ def values_seen(name: str) -> Mapping[tuple[str, str], tuple[object, ...]]:
 
 
 def tables_of(
-    name: str, request: Request, rng: Random, ill: float, sets: Sequence[str] = SETS_IN
+    name: str, request: ValidRequest, rng: Random, ill: float, sets: Sequence[str] = SETS_IN
 ) -> Database:
     """Return tables with the entities of *request*, and other rows; *sets*: where sets may be."""
     schema = loaded(name).checked.schema
@@ -187,7 +187,7 @@ def filters_agree(
     return ask(asked_of(name, request, made), made, databases)
 
 
-def asked_of(name: str, request: Request, made: Database) -> Asked:
+def asked_of(name: str, request: ValidRequest, made: Database) -> Asked:
     """Return the question of *request*, without its resource."""
     checked, subject = loaded(name).checked, request.subject
     [who] = [
@@ -227,7 +227,7 @@ def pushed_rules(name: str, most: int = 1_000) -> tuple[set[str], dict[str, str]
     return left, reasons
 
 
-def _residual(name: str, request: Request) -> Residual:
+def _residual(name: str, request: ValidRequest) -> Residual:
     known = KnownParts(request.subject, None, request.context, entities=request.entities)
     return left_of(loaded(name).checked, request, known)
 

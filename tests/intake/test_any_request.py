@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import fits
-from policyengine.model.request import Request
 from policyengine.model.types import RecordType
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from tests.intake import test_documents
 from tests.model import world
@@ -86,7 +86,7 @@ def spoilt(draw: st.DrawFn, values: st.SearchStrategy[Any]) -> dict[str, Any]:
     return request
 
 
-def is_sound(request: Request) -> bool:
+def is_sound(request: ValidRequest) -> bool:
     """Whether every value is canonical, and what rules read is there."""
     assert isinstance(request.now, int)
     for entity in (request.subject, request.resource, *request.entities.values()):

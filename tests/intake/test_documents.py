@@ -12,7 +12,7 @@ from policyengine.intake.validation import Validator
 from policyengine.model.decision import refused
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from tests.calls import calls
 from tests.model.test_decision import decision
@@ -36,7 +36,7 @@ SEARCH: dict[str, Any] = {
 }
 
 
-def ask(data: bytes | str, limits: Limits = LIMITS, *, accept_now: bool = False) -> Request:
+def ask(data: bytes | str, limits: Limits = LIMITS, *, accept_now: bool = False) -> ValidRequest:
     """Decode and validate as an engine does."""
     raw = read_document(data, limits, accept_now=accept_now)
     raw.now = 0 if raw.now is None else raw.now

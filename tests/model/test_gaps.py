@@ -9,9 +9,9 @@ from policyengine.intake.store import EntityStore
 from policyengine.model.gaps import fits, gives, misfits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import record_class
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.types import BOOL, DATETIME, INT, IP, STRING, RecordType, SetType
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, Ip
 from tests.model.world import (
     APP,
@@ -82,7 +82,7 @@ def test_what_fits_is_no_misfit():
     assert misfits(ask(resource=resource), everything) == ()
 
 
-def broken(**changes: object) -> Request:
+def broken(**changes: object) -> ValidRequest:
     return replace(ask(), **changes)
 
 

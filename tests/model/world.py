@@ -13,7 +13,6 @@ from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
-from policyengine.model.request import Request
 from policyengine.model.types import (
     BOOL,
     DATETIME,
@@ -34,6 +33,7 @@ from policyengine.model.types import (
     SetType,
     TaxonomyType,
 )
+from policyengine.model.valid_request import ValidRequest
 
 TIER = LevelsType("Tier", "x", ("free", "basic", "pro"))
 STATUS = EnumType("Status", "x", ("active", "closed", "tweet.read"))
@@ -152,7 +152,7 @@ SEARCH: dict[str, Any] = {
 
 def ask(
     needs: Callable[..., RequestNeeds] = needs, limits: Limits = LIMITS, **parts: Any
-) -> Request:
+) -> ValidRequest:
     """Validate `SEARCH` with some parts changed."""
     return Validator(SCHEMA, needs, limits).validate_parts(**(SEARCH | parts))
 

@@ -9,9 +9,9 @@ from msgspec.structs import replace
 from policyengine.analysis.what_if import Neighbourhood
 from policyengine.diagnostics.source import Source
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
 from policyengine.model.types import DATETIME, DECIMAL, DURATION, STRING, EnumType, SetType
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
 from policyengine.mutation.write_tests import can_be_written, literal, write_test
@@ -77,7 +77,9 @@ def with_more(case: laws.Case, text: str) -> CheckedSet:
     return checked
 
 
-def asks_the_same(checked: CheckedSet, asked: Request, case: laws.Case, request: Request) -> None:
+def asks_the_same(
+    checked: CheckedSet, asked: ValidRequest, case: laws.Case, request: ValidRequest
+) -> None:
     parts, entities = said(asked)
     all_parts, all_entities = said(request)
     assert parts == all_parts
@@ -89,7 +91,7 @@ def asks_the_same(checked: CheckedSet, asked: Request, case: laws.Case, request:
         assert answer(checked, asked) == answer(case.loaded.checked, request)
 
 
-def said(request: Request) -> tuple[object, dict[object, object]]:
+def said(request: ValidRequest) -> tuple[object, dict[object, object]]:
     """Return what a request asks, and the values that it gives of entities."""
     entities = {
         (key, attribute.name): value
@@ -116,11 +118,11 @@ def test_what_tests_share_is_used(seed):
 RULE = "gate scope { permit pros: any when subject.tier == pro and subject.age > 1 fields all }\n"
 
 
-def written(*requests: Request, title: str = "t") -> str:
+def written(*requests: ValidRequest, title: str = "t") -> str:
     return write_test(title, [(r, True, ()) for r in requests], checked_set(RULE))
 
 
-def requests(text: str) -> list[Request]:
+def requests(text: str) -> list[ValidRequest]:
     return [asked.request for asked in requests_of(checked_set(RULE + text), now=NOW)]
 
 

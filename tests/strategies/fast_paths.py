@@ -23,7 +23,7 @@ from policyengine.intake.validation import Validator
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from tests.strategies.laws import Case, damaged
 from tests.strategies.loading import Loaded
@@ -147,7 +147,7 @@ def fast_path_takes(
     return True
 
 
-def _content(request: Request, key: Key) -> Json:
+def _content(request: ValidRequest, key: Key) -> Json:
     """Return everything about an entity that is known; what a store knows is behind the rest."""
     entity = request.entities[key]
     return entity, entity.line, entity.parents_, entity.described_

@@ -35,8 +35,8 @@ from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
 from policyengine.model.outcome import Outcome
 from policyengine.model.records import Record
-from policyengine.model.request import Request
 from policyengine.model.sealed import altered
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
@@ -59,7 +59,7 @@ class Case:
     world: World | None
     loaded: Loaded
     given: dict[str, Json]
-    request: Request
+    request: ValidRequest
     seed: int
 
 
@@ -165,7 +165,7 @@ def compiled_agrees(case: Case) -> None:
     _decided_again(case, case.loaded.program.decide(case.request), expected)
 
 
-def _agree(case: Case, request: Request) -> Outcome:
+def _agree(case: Case, request: ValidRequest) -> Outcome:
     checked = case.loaded.checked
     decision = case.loaded.program.decide(request)
     expected = interpreter.decide(checked, request)
@@ -420,7 +420,7 @@ def failures_agree_and_open_nothing(case: Case) -> None:
             assert outcome.cause in ("error", "forbidden")
 
 
-def _spoils_an_ancestor(before: Request, after: Request) -> bool:
+def _spoils_an_ancestor(before: ValidRequest, after: ValidRequest) -> bool:
     """Whether something is spoilt that is not the only one of its type on the line of some entity."""
     spoilt = {k for k, entity in before.entities.items() if after.entities.get(k) is not entity}
     lines = [entity.line for entity in before.entities.values() if entity.line]
@@ -431,7 +431,7 @@ def _spoils_an_ancestor(before: Request, after: Request) -> bool:
     )
 
 
-def spoilings(request: Request, rng: Random) -> Iterator[Request]:
+def spoilings(request: ValidRequest, rng: Random) -> Iterator[ValidRequest]:
     """Give the request with one value spoilt, for a few of its values; or an entity left out."""
     entities = dict(request.entities)
     places: list[tuple[tuple[str, str] | None, str]] = [
@@ -452,7 +452,7 @@ def spoilings(request: Request, rng: Random) -> Iterator[Request]:
             yield replace(request, entities={k: e for k, e in entities.items() if k != key})
 
 
-def _replaced(request: Request, key: tuple[str, str] | None, made: Any) -> Request:
+def _replaced(request: ValidRequest, key: tuple[str, str] | None, made: Any) -> ValidRequest:
     if key is None:
         assert isinstance(made, Record)
         return replace(request, context=made)
@@ -480,7 +480,7 @@ def compiled_holds_until(case: Case) -> None:
     _holds_until(case, moment, lambda request: _outcome_of(program.decide(request)))
 
 
-def _holds_until(case: Case, until: int | None, decide: Callable[[Request], Outcome]) -> None:
+def _holds_until(case: Case, until: int | None, decide: Callable[[ValidRequest], Outcome]) -> None:
     now = case.request.now
     assert until is None or until > now, f"valid until {until}, which is not after {now}"
     expected = decide(case.request)

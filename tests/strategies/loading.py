@@ -12,7 +12,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
 from policyengine.intake.validation import Validator
 from policyengine.model.limits import Limits
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.pipeline import check_sources
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet
@@ -35,7 +35,7 @@ class Loaded:
     validator: Validator
     engine: PolicyEngine
 
-    def request(self, **parts: Any) -> Request:
+    def request(self, **parts: Any) -> ValidRequest:
         """Validate a request; raises `InvalidRequest`."""
         return self.validator.validate_parts(**parts)
 

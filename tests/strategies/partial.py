@@ -14,8 +14,8 @@ from policyengine.compiler.specialize import generate_tests
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
 from policyengine.model.outcome import Obligation, Outcome
-from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from policyengine.partial.decide_partially import PartialRules
 from policyengine.partial.expression_types import ExpressionTypes
@@ -104,7 +104,7 @@ def _renamed(given: Json, names: Mapping[str, str]) -> Json:
             return given
 
 
-def holds_of(left: Residual, request: Request, expected: Outcome, known: object) -> None:
+def holds_of(left: Residual, request: ValidRequest, expected: Outcome, known: object) -> None:
     """Raise `AssertionError` unless *left* says of the whole request what was decided."""
     assert is_true(left.condition, request) == expected.allowed, (known, left.condition)
     due = [o for o in left.obligations if o.allowed == expected.allowed]
@@ -177,13 +177,13 @@ def the_text_means_the_same(case: Case) -> int:
     return 1
 
 
-def target_of(request: Request) -> TargetKey:
+def target_of(request: ValidRequest) -> TargetKey:
     """Return the target of *request*."""
     return request.action, request.subject.type, request.resource.type
 
 
 def left_of(
-    checked: CheckedSet, request: Request, known: KnownParts, *, first: bool = False
+    checked: CheckedSet, request: ValidRequest, known: KnownParts, *, first: bool = False
 ) -> Residual:
     """Return what is left of the decision on *request* if only *known* is known.
 
@@ -240,7 +240,7 @@ def _not_asked(*_: object) -> Any:
     raise AssertionError
 
 
-def partly_known(request: Request, rng: Random) -> Iterator[KnownParts]:
+def partly_known(request: ValidRequest, rng: Random) -> Iterator[KnownParts]:
     """Give parts of *request* that may be known, the others not."""
     entities = request.entities if rng.random() < 0.5 else {}
     yield KnownParts(request.subject, None, request.context, entities)
@@ -253,13 +253,13 @@ def partly_known(request: Request, rng: Random) -> Iterator[KnownParts]:
         yield KnownParts(request.subject, request.resource, request.context, entities, unknown)
 
 
-def _some_paths(request: Request, rng: Random) -> Iterator[Path]:
+def _some_paths(request: ValidRequest, rng: Random) -> Iterator[Path]:
     """Give some paths of *request*, of attributes, of parts of records, or of a whole part."""
     paths = [*_paths(request)]
     yield from rng.sample(paths, min(len(paths), rng.randint(0, 3)))
 
 
-def _paths(request: Request) -> Iterator[Path]:
+def _paths(request: ValidRequest) -> Iterator[Path]:
     for root, type_ in (
         ("subject", request.subject.entity_type),
         ("resource", request.resource.entity_type),
@@ -276,12 +276,12 @@ def _paths_in(before: Path, attributes: Iterable[Attribute]) -> Iterator[Path]:
             yield from _paths_in(path, attribute.type.attributes)
 
 
-def is_true(condition: ir.Expr, request: Request) -> bool:
+def is_true(condition: ir.Expr, request: ValidRequest) -> bool:
     """Whether *condition* holds for the whole of *request*, as the compiler evaluates it."""
     return bool(values([condition], request)[condition])
 
 
-def values(nodes: Iterable[ir.Expr], request: Request) -> dict[ir.Expr, Any]:
+def values(nodes: Iterable[ir.Expr], request: ValidRequest) -> dict[ir.Expr, Any]:
     """Return the values of *nodes* for the whole of *request*, as the compiler evaluates them."""
     known = {node: node.value for node in nodes if isinstance(node, ir.Const)}
     others = [node for node in dict.fromkeys(nodes) if node not in known]

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from policyengine.explain import explain
-from policyengine.model.request import Request
 from policyengine.model.types import Attribute, RecordType, SetType, Type, holds_private
+from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter, reasons
 from tests.strategies.laws import Case
 from tests.strategies.requests import Json, some_value
@@ -55,7 +55,7 @@ def _other_inside(rng: Random, type_: Type, value: Json) -> Json:
     return value
 
 
-def texts(case: Case, request: Request, given: dict[str, Json]) -> Iterator[tuple[str, Any]]:
+def texts(case: Case, request: ValidRequest, given: dict[str, Json]) -> Iterator[tuple[str, Any]]:
     """Give every text about a request that is not for the auditor, each with what it is."""
     loaded = case.loaded
     decision = loaded.program.decide(request)
@@ -78,7 +78,7 @@ def texts(case: Case, request: Request, given: dict[str, Json]) -> Iterator[tupl
         yield f"lines for a {audience}", list(explanation.lines(audience))
 
 
-def shown(case: Case, request: Request) -> tuple[object, ...]:
+def shown(case: Case, request: ValidRequest) -> tuple[object, ...]:
     """Return what the decision itself shows: with fields asked for, which rules give some, too."""
     decision = interpreter.decide(case.loaded.checked, request)
     if request.fields is None:

@@ -26,8 +26,8 @@ from policyengine.analysis.what_if import Neighbourhood
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
-from policyengine.model.request import Request
 from policyengine.model.types import STRING, EntityRefType, SetType, Type
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, from_datetime, moment_text, slot, to_json
 from policyengine.pipeline import read_sources
 from policyengine.reference import interpreter
@@ -56,14 +56,14 @@ def loaded(name: str) -> Loaded:
 
 
 @cache
-def requests(name: str) -> tuple[Request, ...]:
+def requests(name: str) -> tuple[ValidRequest, ...]:
     """Return the requests of a set's tests and files that fit it, in a fixed order."""
     made = loaded(name)
     of_tests = [one.request for one in requests_of(made.checked, now=NOW_OF_TESTS)]
     return (*of_tests, *_of_files(name, made))
 
 
-def _of_files(name: str, made: Loaded) -> Iterator[Request]:
+def _of_files(name: str, made: Loaded) -> Iterator[ValidRequest]:
     for file in sorted(POLICIES.glob(f"{name}/requests/*.json")):
         asked = json.loads(file.read_bytes())
         try:
@@ -73,13 +73,13 @@ def _of_files(name: str, made: Loaded) -> Iterator[Request]:
 
 
 @cache
-def changes(name: str) -> tuple[tuple[Request, Change], ...]:
+def changes(name: str) -> tuple[tuple[ValidRequest, Change], ...]:
     """Return every change of a value that matters to a set, each with a request where it can be made.
 
     Two changes are the same if they put one value into one attribute, of whichever entity and request.
     """
     rng, made = Random(name), loaded(name)
-    found: dict[object, tuple[Request, Change]] = {}
+    found: dict[object, tuple[ValidRequest, Change]] = {}
     tried: Counter[object] = Counter()
     for request in rng.sample(requests(name), min(len(requests(name)), MOST_REQUESTS)):
         near = Neighbourhood(made.checked, request)
@@ -118,7 +118,7 @@ def cases(name: str, count: int) -> Iterator[Case]:
         yield Case(None, made, document, made.request(**document), rng.randrange(2**32))
 
 
-def document_of(made: Loaded, request: Request) -> dict[str, Json]:
+def document_of(made: Loaded, request: ValidRequest) -> dict[str, Json]:
     """Return a request as a service sends it, as arguments of `validate`."""
     entities = {key: _entity(entity) for key, entity in request.entities.items()}
     for key in sorted({key for one in request.entities.values() for key in one.line or ()}):

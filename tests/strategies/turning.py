@@ -21,7 +21,7 @@ from zoneinfo import ZoneInfo
 from attrs import define, field, frozen
 from msgspec.structs import replace
 
-from policyengine.model.request import Request
+from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import from_datetime, moment_text
 from policyengine.model.zones import zone_data
 from policyengine.reference import interpreter
@@ -49,7 +49,7 @@ MONTHS = ("0mo", "1mo", "2mo", "6mo", "1y", "1y1mo", "4y", "18y", "400y")
 SPANS = ("0s", "1us", "1h", "24h", "31d", "365d")
 _MICROSECONDS = {"0s": 0, "1us": 1, "1h": HOUR, "24h": DAY, "31d": 31 * DAY, "365d": 365 * DAY}
 
-Candidates: TypeAlias = Callable[[Request], Iterator[int]]
+Candidates: TypeAlias = Callable[[ValidRequest], Iterator[int]]
 """Gives the moments at which something may turn for a request."""
 
 
@@ -78,7 +78,7 @@ class TimedSet:
         """Whether one condition alone reads the time."""
         return len(self.timed) == 1 and not self.bounds
 
-    def candidates(self, request: Request) -> list[int]:
+    def candidates(self, request: ValidRequest) -> list[int]:
         """Return the moments after the request's at which something may turn."""
         found = set(self.bounds)
         for one in self.timed:
@@ -151,7 +151,7 @@ def _schedule(rng: Random) -> Timed:
         span, sign = rng.choice(SPANS), rng.choice((1, -1))
         shift, moment = sign * _MICROSECONDS[span], f"now {'+' if sign > 0 else '-'} {span}"
 
-    def candidates(request: Request) -> Iterator[int]:
+    def candidates(request: ValidRequest) -> Iterator[int]:
         for at in _openings(request.now + shift, zone, minutes):
             yield at - shift
 
@@ -166,7 +166,7 @@ def _months(rng: Random) -> Timed:
     who, sign = rng.choice(("subject", "resource")), rng.choice("+-")
     op = rng.choice(("<", "<=", ">", ">=", "==", "!="))
 
-    def candidates(request: Request) -> Iterator[int]:
+    def candidates(request: ValidRequest) -> Iterator[int]:
         entity = request.subject if who == "subject" else request.resource
         count = entity.v_kept if given else _count(written)  # type: ignore[attr-defined]
         turn = _later(entity.v_at, count if sign == "+" else -count)  # type: ignore[attr-defined]
@@ -184,7 +184,7 @@ def _months(rng: Random) -> Timed:
 def _duration(rng: Random) -> Timed:
     span, op = rng.choice(SPANS), rng.choice(("<", "<=", ">", ">=", "==", "!="))
 
-    def candidates(request: Request) -> Iterator[int]:
+    def candidates(request: ValidRequest) -> Iterator[int]:
         turn = request.resource.v_at + _MICROSECONDS[span]  # type: ignore[attr-defined]
         yield from (turn, turn + 1)
 

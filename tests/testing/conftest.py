@@ -13,8 +13,8 @@ from policyengine.model.decision import Decision
 from policyengine.model.masks import MaskedField
 from policyengine.model.needs import RequestNeeds
 from policyengine.model.outcome import Outcome, SharedResult
-from policyengine.model.request import Request
 from policyengine.model.types import STRING, TargetKey
+from policyengine.model.valid_request import ValidRequest
 from policyengine.pipeline import check_sources
 from policyengine.reference import interpreter, reasons
 from policyengine.semantics.checked import CheckedSet
@@ -76,7 +76,7 @@ class Interpreted:
     def needs(self, target: TargetKey) -> RequestNeeds:
         return self.checked.needs(target)
 
-    def decide(self, request: Request) -> Decision:
+    def decide(self, request: ValidRequest) -> Decision:
         outcome = self.lie(interpreter.decide(self.checked, request))
         reason = self.reworded or reasons.reason(self.checked, request)
         masks = tuple(MaskedField(name, mask, STRING) for name, mask in outcome.masks)
