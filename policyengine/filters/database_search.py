@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session
 from policyengine.filters.fetching import Decided
 from policyengine.filters.mapping import TableMapping
 from policyengine.filters.row_filter import Filter, make_filter, make_subject_filter
-from policyengine.filters.sqlalchemy_conditions import by_name, condition, selectable
+from policyengine.filters.sqlalchemy_printing import by_name, condition, selectable
 from policyengine.filters.stored_columns import exact, stored
 from policyengine.filters.stored_rows import StoredRows, kinds_of
 from policyengine.partial.residual import Residual

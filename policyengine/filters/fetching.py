@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from policyengine.filters.row_filter import Filter
 from policyengine.filters.row_requests import RowReader
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 from policyengine.filters.stored_rows import StoredRows, kinds_of
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.needs import NOTHING

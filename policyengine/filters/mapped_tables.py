@@ -26,7 +26,7 @@ from policyengine.filters.governing import (
     type_of_table,
 )
 from policyengine.filters.mapping import TableMapping
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 
 
 class MappedTables(GovernedTables):

@@ -67,7 +67,7 @@ from policyengine.filters.predicates import (
 from policyengine.filters.row_filter import make_filter_by_subject
 from policyengine.filters.row_paths import NOW
 from policyengine.filters.sql_text import DIALECTS, tables_of
-from policyengine.filters.sqlalchemy_conditions import (
+from policyengine.filters.sqlalchemy_printing import (
     Condition,
     Printer,
     Scope,

@@ -42,7 +42,7 @@ from policyengine.filters.predicates import (
     columns_of,
     walk,
 )
-from policyengine.filters.sqlalchemy_conditions import condition, selectable
+from policyengine.filters.sqlalchemy_printing import condition, selectable
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
 

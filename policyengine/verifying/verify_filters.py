@@ -28,7 +28,7 @@ from policyengine.filters.mapping import IncompleteMapping, TableMapping
 from policyengine.filters.predicates import NotPushable, negated
 from policyengine.filters.row_filter import Filter, make_filter
 from policyengine.filters.row_requests import RowReader, Unfit
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 from policyengine.filters.stored_rows import NotUtf8, StoredRows, kinds_of, text_of_sqlite
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest

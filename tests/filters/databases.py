@@ -28,7 +28,7 @@ from policyengine.filters.predicates import (
     walk,
 )
 from policyengine.filters.sql_text import DIALECTS, sql_text
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 from policyengine.filters.sqlalchemy_types import ExactDecimal, Instant
 from policyengine.filters.stored_columns import Dialect
 from tests.filters.generated_filters import PLAIN, Case, Field, Limits, Rows, cases, shrunk

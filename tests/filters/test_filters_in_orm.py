@@ -27,7 +27,7 @@ from policyengine.filters.predicates import (
     Predicate,
     negated,
 )
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 from tests.filters.interpreter import holds
 
 
@@ -208,7 +208,7 @@ def test_a_list_may_have_more_values_than_a_statement_has_parameters(session):
 
 def test_a_missing_sqlalchemy_is_named():
     for module in (
-        "sqlalchemy_conditions",
+        "sqlalchemy_printing",
         "sql_text",
         "sqlalchemy_types",
         "authorized_session",

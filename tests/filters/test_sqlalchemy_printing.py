@@ -16,7 +16,7 @@ from policyengine.filters.predicates import (
     negated,
     one_of,
 )
-from policyengine.filters.sqlalchemy_conditions import condition
+from policyengine.filters.sqlalchemy_printing import condition
 from tests.filters.interpreter import holds
 
 
