@@ -35,6 +35,7 @@ from policyengine.model.request_messages import (
     is_private,
     listed,
     shown,
+    within,
 )
 from policyengine.model.types import (
     ActionType,
@@ -336,10 +337,11 @@ class Reader(Struct):
         return self._own(entity, path, allowed)
 
     def _carry(self, entities: Sequence[Entity], path: Path) -> None:
+        place = within(path)
         for entity in entities:  # what these carry is among them
-            own = self._own(entity, path, None)
+            own = self._own(entity, place, None)
             if own is not None:
-                self.carried.append((own, path))
+                self.carried.append((own, place))
 
     def _own(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Return the entity as this schema has it; one of another type is validated again."""

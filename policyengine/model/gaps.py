@@ -60,7 +60,7 @@ _MOST_OF_A_TYPE: Final = Limits().ancestors_of_type
 class Search(Struct):
     """Follows needs through values and collects the gaps.
 
-    *find* gives an entity by its key, or None; *place* where an entity was given, if not at the
+    *find* gives an entity by its key, or None; *place* where an entity was given, if not by a
     reference; *suspicious*: whether values are distrusted, as after a failure. *find_ancestor* gives those
     that are asked for by their type, of which there may be *most*.
     """
@@ -110,7 +110,7 @@ class Search(Struct):
             if found is None:
                 self.gaps.append(Gap("ancestor", place, key, needs))
             else:
-                self.entity(found, needs, self.place(key, place))
+                self.entity(found, needs, self.place(key, inside(place, key)))
 
     def record(self, record: object, needs: Needs, path: Path) -> None:
         """Check the values that are read of a record."""

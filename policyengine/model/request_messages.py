@@ -43,8 +43,8 @@ SHORT: Final = 1_000
 MOST_BYTES: Final = 4_096
 """Most bytes of a reason in UTF-8."""
 
-Path: TypeAlias = "tuple[Path, str | int | tuple[str, str], bool] | None"
-"""A place in a request: the place around it, a step (a name, an index, or an entity's key),
+Path: TypeAlias = "tuple[Path, str | int | tuple[str, str] | None, bool] | None"
+"""A place in a request: the place around it, a step (a name, an index, an entity's key, None for somewhere within),
 and whether it is private. Linked, since a path is made for everything that is read and wanted only
 for what is wrong.
 """
@@ -53,6 +53,11 @@ for what is wrong.
 def inside(path: Path, step: str | int | tuple[str, str], *, private: bool = False) -> Path:
     """Return the place of a part; parts of something private are private."""
     return path, step, private or is_private(path)
+
+
+def within(path: Path) -> Path:
+    """Return the place of what a built part carries along: by which of its values is not known, so it counts as private."""
+    return path, None, True
 
 
 def is_private(path: Path) -> bool:

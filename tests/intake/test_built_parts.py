@@ -137,3 +137,54 @@ def test_copies_carry_the_same(engine, again):
     assert _twice(engine, again(user), action, again(doc)) is True
     user, action, doc = _parts(engine, shown=None)
     assert [code for code, _ in _twice(engine, again(user), action, again(doc))] == ["PE507"]
+
+
+CARRIED = """package carried
+entity App { label?: string, key: string }
+entity User { app: App, hidden: private App }
+entity Doc in Doc { title: string }
+action read by User on Doc
+permit mine: read
+    when subject.app.key == "k" or subject.hidden.key == "k"
+    when every d in ancestors(resource, Doc): d.title != ""
+"""
+
+
+def _problems(ask):
+    with pytest.raises(InvalidRequest) as refused:
+        ask()
+    return [(one.code, one.path) for one in refused.value.problems]
+
+
+def test_what_a_carried_entity_lacks_is_said_of_the_reference_to_it():
+    """Not of the part that carries it, and of the same place whether that was built or not."""
+    engine = PolicyEngine.from_text(CARRIED)
+    other = PolicyEngine.from_text("package other\nentity App\nentity Doc in Doc")
+    app = other.entity("App", "a")
+    user = {"type": "User", "id": "u", "properties": {"app": app, "hidden": app}}
+    above = other.entity("Doc", "above", parents=[])
+    doc = {"type": "Doc", "id": "d", "properties": {"title": "t"}, "parents": [above]}
+    subject = engine.entity("User", "u", app=app, hidden=app)
+    resource = engine.entity("Doc", "d", title="t", parents=[above])
+    expected = [
+        ("PE507", "subject.properties.app.properties.key"),
+        ("PE507", "subject.properties.hidden.properties.key"),
+        ("PE507", 'resource.parents[Doc "above"].properties.title'),
+    ]
+    assert _problems(lambda: engine.decide(user, "read", doc)) == expected
+    assert _problems(lambda: engine.decide(subject, "read", resource)) == expected
+    assert _problems(lambda: engine.bind(user).decide("read", doc)) == expected
+    assert _problems(lambda: engine.bind(subject).decide("read", resource)) == expected
+
+
+def test_the_target_of_a_private_reference_is_named_in_no_problem():
+    engine = PolicyEngine.from_text(CARRIED)
+    shown, secret = engine.entity("App", "a", key="k"), engine.entity("App", "Wilhelmina", key="k")
+    user = {"type": "User", "id": "u", "properties": {"app": shown, "hidden": secret}}
+    doc = engine.entity("Doc", "d", title="t", parents=[])
+    more = [engine.entity("App", "Wilhelmina", key="other")]
+    for subject in (user, engine.entity("User", "u", app=shown, hidden=secret)):
+        with pytest.raises(InvalidRequest) as refused:
+            engine.decide(subject, "read", doc, entities=more)
+        assert [one.code for one in refused.value.problems] == ["PE510"]
+        assert "Wilhelmina" not in str(refused.value)
