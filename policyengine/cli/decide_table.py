@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
 from importlib.util import find_spec
@@ -32,7 +33,7 @@ def decide_table(
     from policyengine.tables.table_job import TableJob
 
     to = Path(out)
-    if entities is not None and to.resolve() == Path(entities).resolve():
+    if entities is not None and os.path.realpath(to) == os.path.realpath(entities):
         raise FailingInput("`--out` and `--entities` are one file")
     given = b"" if entities is None else read_file(entities)
     try:

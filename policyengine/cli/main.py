@@ -140,6 +140,8 @@ def cli(ctx: click.Context) -> int:
 
 def main() -> None:
     """Run `policyengine` and leave with its exit code."""
+    if "stdout" in _opened_streams():
+        sys.exit(_fail("standard output is closed"))
     asked_by_shell = os.environ.get(COMPLETION)
     if asked_by_shell:
         from click.shell_completion import shell_complete
@@ -184,6 +186,18 @@ def _fail(line: str, *more: str, code: int = MISUSE) -> int:
     first, *others = (" ".join(one.split()) for one in (line, *more))
     complain(first, *others)
     return code
+
+
+def _opened_streams() -> list[str]:
+    """Open the standard streams that were closed when the process began, on nothing, and return their names.
+
+    Python has None in their place, and the next file that is opened would get their number, and what is printed.
+    """
+    closed = [name for name in ("stdin", "stdout", "stderr") if getattr(sys, name) is None]
+    for name in closed:
+        stream = open(os.devnull, "r" if name == "stdin" else "w")  # noqa: SIM115, PTH123 - to the end of the process
+        setattr(sys, name, stream)
+    return closed
 
 
 def _write_whatever_it_is(*streams: object) -> None:

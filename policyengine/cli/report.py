@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 
@@ -108,7 +109,7 @@ def command(
             report = make_report(
                 loaded.checked(),
                 loaded.program,
-                title=title or Path(paths[0]).resolve().name,
+                title=title or Path(os.path.realpath(paths[0])).name,
                 now=time.time_ns() // 1000 if now is None else parse_datetime(now),
                 budget=budget,
                 internal=internal,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from codecs import BOM_UTF8
@@ -36,7 +37,7 @@ def replace_files(changes: Sequence[tuple[Source, str]]) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    target = path.resolve()  # a link stays a link
+    target = Path(os.path.realpath(path))  # a link stays a link
     with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".policy-", delete=False) as file:
         file.write(data)
     try:

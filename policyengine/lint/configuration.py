@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatch
@@ -53,7 +54,7 @@ class Configuration:
 
 def find_pyproject(path: Path) -> Path | None:
     """Return the `pyproject.toml` in the folder of *path*, or in the nearest one above it."""
-    path = path.resolve()
+    path = Path(os.path.realpath(path))  # which a loop of links does not fail
     for folder in (path, *path.parents):
         if (folder / "pyproject.toml").is_file():
             return folder / "pyproject.toml"

@@ -84,7 +84,7 @@ class TableJob(Struct, frozen=True):
     def run(self, engine: DecidingEngine, progress: Progress = lambda _done, _of: None) -> Counts:
         """Decide all rows that no earlier run has; raises `UnfitTable`, and `OSError` of files."""
         files = self.table, self.out, self.bad, self.parts
-        if len({path.resolve() for path in files}) < len(files):
+        if len({os.path.realpath(path) for path in files}) < len(files):
             raise UnfitTable("the table, the decisions and the bad rows must be three files")
         for path in (self.out, self.bad):
             if path.is_dir() or not path.parent.is_dir():  # not when all is decided

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -153,6 +154,41 @@ def test_a_closed_output_is_silent(arguments: list[str]):
             check=False,
         )
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "code", "said"),
+    [
+        (">&-", "check shop", 2, "policyengine: standard output is closed\n"),
+        (">&-", "--help", 2, "policyengine: standard output is closed\n"),
+        ("2>&-", "chek shop", 2, ""),
+        (">&- 2>&-", "check shop", 2, ""),
+        ("<&-", "decide shop --request -", 2, "policyengine: `-`: the document is not JSON"),
+    ],
+)
+def test_streams_that_were_closed_before(
+    shop: Path, closed: str, arguments: str, code: int, said: str
+):
+    command = " ".join(map(shlex.quote, POLICYENGINE))
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {arguments} {closed}"],
+        cwd=shop.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (code, "")
+    assert done.stderr.startswith(said)
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "command", ["check", "lint", "prove", "fmt", "test", "reads", "report --out site"]
+)
+def test_a_link_to_itself_is_one_line(fails, tmp_path: Path, monkeypatch, command: str):
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    assert fails(*command.split(), "loop").startswith("`loop`")
 
 
 def test_it_runs_as_a_module(shop: Path):
