@@ -31,6 +31,7 @@ from policyengine.model.types import (
 from policyengine.syntax import nodes
 from policyengine.syntax.excerpts import said
 from policyengine.syntax.foreign_calls import UNITS
+from policyengine.syntax.written_values import as_name
 
 _TYPES: Final = {
     "date time timestamp instant": "write `datetime`",
@@ -104,7 +105,7 @@ def choice_of(names: tuple[str, ...]) -> str:
     """Return `names` as a list that is short enough for advice; empty if they are many."""
     if not 0 < len(names) <= _FEW:
         return ""
-    *others, last = (f"`{name}`" if name.isidentifier() else f'`"{name}"`' for name in names)
+    *others, last = (f"`{as_name(name)}`" for name in names)
     return f"{', '.join(others)} or {last}" if others else last
 
 

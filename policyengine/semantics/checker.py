@@ -196,7 +196,7 @@ class Rechecker:
 
     def recheck(self, rule: CheckedRule, node: nodes.Rule) -> CheckedRule | None:
         """Return *node* checked in the place of *rule*, None if it has an error there."""
-        rules = evolve(self._rules, problems=[], rules={}, written={})
+        rules = evolve(self._rules, problems=[], rules={}, written={}, homeless=set())
         rules.add_rule(node, rule.gate, self._scopes[node.span.file])
         found = rules.rules.get(rule.id)
         return found and with_waivers(found, self._waivers)
@@ -229,11 +229,13 @@ def _add_rules(scope: Scope, rules: RuleChecker) -> None:
             case nodes.GateBlock(gate, inside):
                 symbol = None
                 if _is_for_others(gate, inside, scope, rules):
+                    rules.homeless.update(rule.name.name for rule in inside)
                     continue
                 known = rules.vocabulary.gates.get(DEFAULT_GATE)
                 if gate.name != DEFAULT_GATE or known is None or known.package:
                     symbol = scope.find(GATE, gate, "gate", rules.problems)
                     if symbol is None:
+                        rules.homeless.update(rule.name.name for rule in inside)
                         continue
                 for rule in inside:
                     _add_rule(rule, symbol.name.name if symbol else DEFAULT_GATE, scope, rules)

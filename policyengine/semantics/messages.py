@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from policyengine.diagnostics.diagnostic import Diagnostic, Label, error
 from policyengine.diagnostics.source import Span
-from policyengine.diagnostics.spell import did_you_mean
+from policyengine.diagnostics.spell import did_you_mean, nearest
 from policyengine.model.rules import WaivedEntity
 from policyengine.model.types import STRING, TargetKey, TaxonomyType, Type
 from policyengine.semantics.advice import compared, help_of_name, instead, meant, offered
@@ -22,6 +22,7 @@ from policyengine.syntax import nodes
 from policyengine.syntax.excerpts import in_quotes, said
 from policyengine.syntax.expressions import children
 from policyengine.syntax.operators import Operator, of_comparison
+from policyengine.syntax.written_values import as_name
 
 _UNKNOWN_CODES = {
     "name": "PE201", "type": "PE202", "entity type": "PE202", "action or group": "PE205",
@@ -360,12 +361,12 @@ def other_enumerator(
 def not_a_member(span: Span, name: str, type_: Type, known: Iterable[str]) -> Diagnostic:
     """A name that the enumeration, levels or taxonomy lacks."""
     known = list(known)
-    help = did_you_mean(name, known)
+    help = f"did you mean `{as_name(near)}`?" if (near := nearest(name, known)) else ""
     if not help and 0 < len(known) <= FEW:
-        help = f"it has {listed(known, 'and')}"
+        help = f"it has {listed(map(as_name, known), 'and')}"
     if name == str(type_) and known:
         what = "taxonomy is no term" if isinstance(type_, TaxonomyType) else "type is no value"
-        help = f"the name of a {what} of it: write one, as `{known[0]}`"
+        help = f"the name of a {what} of it: write one, as `{as_name(known[0])}`"
     return error("PE221", span, f"`{type_}` has no `{name}`", help)
 
 

@@ -12,6 +12,7 @@ from policyengine.semantics.advice import help_of_name
 from policyengine.semantics.messages import brought_in_by, listed
 from policyengine.semantics.names import Declared
 from policyengine.syntax import nodes
+from policyengine.syntax.written_values import as_name
 
 _ROOTS: Final = ("subject", "resource", "action", "context")
 
@@ -79,9 +80,12 @@ def no_value(
         case nodes.EntityDecl():
             what, help = "an entity type", f'one entity is written `{ident} "id"`'
         case nodes.EnumDecl(_, members) | nodes.LevelsDecl(_, members) if members:
-            what, help = "a type", f"one of its values is written `{name}.{members[0].name}`"
+            what, help = "a type", f"one of its values is written `{_member(name, members[0])}`"
         case nodes.TaxonomyDecl(_, terms) if terms:
-            what, help = "a taxonomy", f"one of its terms is written `{name}.{terms[0].name.name}`"
+            what, help = (
+                "a taxonomy",
+                f"one of its terms is written `{_member(name, terms[0].name)}`",
+            )
         case nodes.ActionDecl():
             what, help = (
                 "an action",
@@ -92,3 +96,8 @@ def no_value(
         case _:
             what, help = "no value", ""
     return error("PE201", ident.span, f"`{ident}` is {what}, and a value is wanted here", help)
+
+
+def _member(of: str, member: nodes.Ident) -> str:
+    quoted = as_name(member.name)
+    return quoted if quoted != member.name else f"{of}.{quoted}"

@@ -63,6 +63,8 @@ class RuleChecker:
     rules: dict[str, CheckedRule] = field(factory=dict)
     written: dict[str, nodes.Rule] = field(factory=dict)
     """Every rule by id, also those with errors."""
+    homeless: set[str] = field(factory=set)
+    """The names of rules in blocks whose gate is reported: they have no id, and who names one makes no mistake."""
     likeness: Likeness = field(factory=Likeness)
     costs: dict[str, Cost] = field(factory=dict)
     """What each rule takes, with its texts and obligations."""
@@ -217,6 +219,7 @@ class RuleChecker:
         """Forget all rules, to check those of a set with the same declarations."""
         self.problems.clear()  # the vocabulary and the definitions report there, too
         self.rules, self.written, self.costs, self.covered = {}, {}, {}, 0
+        self.homeless = set()
         self.sources = sources
         self.definitions.limits = limits
 
@@ -446,7 +449,7 @@ class RuleChecker:
             return found[0]
         if found:
             self.problems.append(messages.rule_of_several_gates(rule, found))
-        else:
+        elif rule.name not in self.homeless:
             known = (i.partition(".")[2] for i in self.written if i.partition(".")[0] in among)
             self.problems.append(messages.unknown("rule", rule, known))
         return None

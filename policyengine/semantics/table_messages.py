@@ -19,6 +19,7 @@ from policyengine.model.types import (
 from policyengine.semantics.messages import FEW, a, listed
 from policyengine.syntax import nodes
 from policyengine.syntax.excerpts import said
+from policyengine.syntax.written_values import as_name
 
 
 def no_table_key(span: Span, found: Type) -> Diagnostic:
@@ -30,7 +31,7 @@ def no_table_key(span: Span, found: Type) -> Diagnostic:
 
 def no_rows(span: Span, type_: TableType) -> Diagnostic:
     """A table that is not written as rows."""
-    example = type_.key.members[0] if type_.key.members else "name"
+    example = as_name(type_.key.members[0]) if type_.key.members else "name"
     return error(
         "PE346", span, f"a table of type `{type_}` is written row by row",
         f"write `{{ {example}: …, … }}`",
@@ -45,6 +46,7 @@ def no_row_for_the_rest(ident: nodes.Ident, key: Type) -> Diagnostic:
 
 def lacks_rows(span: Span, key: Type, missing: Sequence[str]) -> Diagnostic:
     """A table without a row for each name."""
+    missing = [as_name(name) for name in missing]
     more = f" and {len(missing) - FEW:,} more" if len(missing) > FEW else ""
     named = (", ".join(f"`{n}`" for n in missing[:FEW]) + more) if more else listed(missing, "and")
     below = "; a term without a row has that of its parent" if isinstance(key, TaxonomyType) else ""

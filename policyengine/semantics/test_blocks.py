@@ -29,6 +29,7 @@ from policyengine.semantics.shown_fields import check_shown
 from policyengine.semantics.typing import ExpressionChecker
 from policyengine.semantics.vocabulary import UNKNOWN, Vocabulary
 from policyengine.syntax import nodes
+from policyengine.syntax.written_values import written
 
 Asked = TypeVar("Asked", nodes.Expect, nodes.ExpectEach)
 
@@ -119,7 +120,7 @@ class ExampleChecker:
                     self.problems.append(messages.given_twice(ident, first[binding.value]))
             elif len(self.problems) == before and over is not UNKNOWN and members:
                 self.problems.append(messages.not_constant(value.span))
-        missing = [text for member, text in members.items() if member not in first]
+        missing = [written(over, member) for member in members if member not in first]
         if missing and len(self.problems) == before:
             self.problems.append(messages.table_lacks(item.type.span, missing))
 

@@ -41,7 +41,7 @@ def check_waiver(declaration: nodes.WaiverDecl, scope: Scope, rules: RuleChecker
         checked = rules.rules.get(rule_id)
         if checked is not None and len(named) == sum(w is not None for w in (subject, resource)):
             targets = _targets(checked, subject, resource, rules)
-            if named and not targets:
+            if named and not targets and checked.typings:
                 rules.problems.append(_stranger(named, checked, subject, resource, rules))
     if len(rules.problems) > before or rule_id is None:
         return None

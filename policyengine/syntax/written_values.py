@@ -35,9 +35,7 @@ def written(type_: Type, value: object) -> str:
             texts = (f"{a.name}: {written(a.type, v)}" for a, v in given if v is not ABSENT)
             return "{" + ", ".join(texts) + "}"
         case EnumType() | TaxonomyType() | LevelsType():
-            text = text_of(type_, value)
-            plain = _NAME.fullmatch(text) and text not in reserved_words()
-            return text if plain else quoted(text)
+            return as_name(text_of(type_, value))
         case Primitive("string"):
             return quoted(str(value))
         case Primitive("decimal"):
@@ -47,3 +45,9 @@ def written(type_: Type, value: object) -> str:
             return f"{word} {quoted(text_of(type_, value))}"
         case _:
             return text_of(type_, value)
+
+
+def as_name(text: str) -> str:
+    """Return how policies write a name of an enum, levels or a taxonomy: in quotes unless it is a word that is free."""
+    plain = _NAME.fullmatch(text) and text not in reserved_words()
+    return text if plain else quoted(text)

@@ -57,6 +57,12 @@ def _waiver(parts: str) -> str:
 
 CASES = [
     # ---- names
+    ("PE206", 'gate opened { permit p: look } test "t" { expect deny look by App "a" on User "u" because p }',
+     "opened", "did you mean `open`?"),
+    ("PE206", 'gate opened { permit p: look } test "t" { expect deny look by App "a" on User "u" because open.p }',
+     "opened", "did you mean `open`?"),
+    ("PE202", ('action nod by Usr on User gate open { permit p: nod waivable } gate view { permit q: nod }\n'
+     'waiver w of open.p for App "a" until 2027-01-01 ticket "x" approved_by "y"'), "Usr", "did you mean `User`?"),
     ("PE201", _when("subjct.count > 1"), "subjct", "did you mean `subject`?"),
     ("PE201", _when("limits > 1"), "limits", "limit"),
     ("PE201", _when("subject.count == null"), "null", "`subject.count` is never absent: leave the comparison out"),
@@ -101,7 +107,7 @@ CASES = [
     ("PE219", "const a: int = a", "a", ""),
     ("PE221", _when("subject.status == activ"), "activ", "did you mean `active`?"),
     ("PE221", _when("subject.tier >= Tier.gold"), "gold", ""),
-    ("PE221", _when('subject.status == "x.z"'), '"x.z"', "`x.y`"),
+    ("PE221", _when('subject.status == "x.z"'), '"x.z"', '`"x.y"`'),
     ("PE221", _when("subject.use within Purpose"), "Purpose",
      "the name of a taxonomy is no term of it"),
     ("PE222", "entity Z { a: int (by persn) }", "persn", "did you mean `person`?"),

@@ -297,3 +297,51 @@ def test_requests_are_counted_by_what_their_contexts_give(by, wrong):
     text = f"package p\nlevels Tier = free < pro\nentity User {{ tier: Tier }}\naction read by User on User with {{ {given} }}\npermit a: read when context.n < 5"
     _, found = check_sources({"p": Source("p", text)}, Limits())
     assert [d.code for d in found.errors] == [wrong] * (wrong is not None)
+
+
+QUOTED = """\
+package p
+enum Rating = "all" | "16+" | adults
+entity User { rating: Rating }
+action read by User on User
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "help"),
+    [
+        (
+            "const age: Rating -> int = { adults: 18 }",
+            'the table lacks a row for `"all"` and `"16+"`',
+            'add `"all": …`',
+        ),
+        (
+            "const age: Rating -> int = 3",
+            "a table of type `Rating -> int` is written row by row",
+            'write `{ "all": …, … }`',
+        ),
+        (
+            'permit it: read when subject.rating == "12"',
+            "`Rating` has no `12`",
+            'it has `"all"`, `"16+"` and `adults`',
+        ),
+        (
+            'permit it: read when subject.rating == "16"',
+            "`Rating` has no `16`",
+            'did you mean `"16+"`?',
+        ),
+        (
+            "permit it: read when size(Rating) > 1",
+            "`Rating` is a type, and a value is wanted here",
+            'one of its values is written `"all"`',
+        ),
+        (
+            'test "t" { for r in Rating: read by User "u" { rating: r } on User "v" expect { adults: allow } }',
+            'the table does not say what is expected of `"all"` and `"16+"`',
+            'add a row: `"all": allow` or `"all": deny`',
+        ),
+    ],
+)
+def test_names_that_are_no_free_words_are_quoted_in_advice(text: str, message: str, help: str):
+    _, diagnostics = check_sources({"p": Source("p", QUOTED + text)}, Limits())
+    assert [(d.message, d.help) for d in diagnostics.errors] == [(message, help)]
