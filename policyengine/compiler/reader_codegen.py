@@ -28,7 +28,7 @@ from policyengine.compiler.python_nodes import (
     negated,
     put_on_line,
 )
-from policyengine.model.entities import entity_class
+from policyengine.model.entities import Entity, entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds
 from policyengine.model.records import record_class
@@ -59,6 +59,9 @@ _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
 """Whole numbers from 0 to this are compared quickest."""
 
+_FEW: Final = 8
+"""Up to so many entities that a part carries along are put together quickest one by one."""
+
 PARTS: Final = ("subject", "resource")
 
 
@@ -84,7 +87,7 @@ def request_reader(
     readers: Sequence[Reader],
     gather: Callable[..., Any],
     together: Callable[..., Any],
-    token: object,
+    types_of: Mapping[type[Entity], str],
     *,
     apart: bool,
     follows: bool,
@@ -94,8 +97,8 @@ def request_reader(
 
     It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
     its last parameter, makes of subject, resource, context, time and the entities that are known by
-    key, which *gather* puts together, and *together* of parts that were built. *token* is what these carry if they
-    were seen to fit. *apart*: whether subject
+    key, which *gather* puts together, and *together* of parts that were built.
+    *types_of*: the names of the types, by classes. *apart*: whether subject
     and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
     follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
     part; if not, 0 is returned for now.
@@ -121,7 +124,9 @@ def request_reader(
         "Subject": writer.named("class", classes[0]), "Resource": writer.named("class", classes[1]),
         "Context": writer.named("class", record_class(context)),
         "read": writer.named("read", read_context), "gather": writer.named("gather", gather),
-        "together": writer.named("together", together), "token": writer.named("token", token),
+        "together": writer.named("together", together),
+        "types": writer.named("types", types_of),
+        "few": ast.Constant(min(_FEW, limits.ancestors)),
         "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
     }  # fmt: skip
     body += filled(_CONTEXT, **parts)
@@ -133,9 +138,8 @@ def request_reader(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
     placed = "".join(map(_placed, PARTS, types, [schema] * 2))
-    built = _BUILT.replace(" and PLACED", placed).replace("APART", str(apart))
     parts["ENOUGH"] = conjunction(enough)
-    whole = filled(built.replace("KNOWN", known), **parts)
+    whole = filled(_BUILT.replace(" and PLACED", placed), **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
     nothing = read_context({})  # what is always the same need not be read
     if nothing is not None and nothing.complete_:
@@ -161,29 +165,20 @@ if (
     others is None and store is None and type(subject) is Subject and type(resource) is Resource
     and type(context) is Context and ENOUGH and PLACED
 ):
-    first, second, third = resource.carried_, subject.carried_, context.carried_
-    if first or second or third:
-        if (
-            not third and type(first) is Closed and first.seen_by is token
-            and (not second or type(second) is Closed and second.seen_by is token)
-        ):
-            known = first.by_key.copy()
-            if second:
-                for key, one in second.by_key.items():
-                    if known.setdefault(key, one) is not one:
+    known = {(subject_type, subject.id): subject}
+    if known.setdefault((resource_type, resource.id), resource) is not resource: known = None
+    else:
+        for carried in resource.carried_, subject.carried_, context.carried_:
+            if not carried: continue
+            if type(carried) is Closed and len(carried) <= few:
+                for one in carried:
+                    if known.setdefault((types[type(one)], one.id), one) is not one:
                         known = None
                         break
-        else:
-            known = together(first, second, third)
-        if known is not None and (
-            known.setdefault((subject_type, subject.id), subject) is not subject
-            or known.setdefault((resource_type, resource.id), resource) is not resource
-        ):
-            known = None
-    elif APART:
-        known = KNOWN
+            else: known = together(known, carried)
+            if known is None: break
 """
-"""Parts that were built and lack nothing that rules read, which are most. (What is seen at once, `together` is not asked for.)"""
+"""Parts that were built and lack nothing that rules read, which are most. (Of a few entities, `together` is not asked.)"""
 _KNOWN: Final = """
 if others is None and not context.carried_:
     if store is None:
@@ -581,7 +576,7 @@ def _placed(part: str, type_: str, schema: Schema) -> str:
     """Return the test, beside others, whether the ancestors of *part* were compared if it says any."""
     if not schema.entities[type_].parents:
         return ""
-    return f" and {part}.line is not None and ({part}.carried_ or not {part}.parents_)"
+    return f" and (not {part}.parents_ or {part}.line is not None and {part}.carried_)"
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

@@ -38,8 +38,8 @@ class Gathering:
         self._limits = limits
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
-        self._fitting = frozenset(self._classes.values())
-        self.token = object()
+        self.types_of = {class_: name for name, class_ in self._classes.items()}
+        self._token = object()
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -92,32 +92,28 @@ class Gathering:
         return known if store is None else Entities(known, store)
 
     def together(
-        self, first: tuple[Entity, ...], *others: tuple[Entity, ...]
+        self, known: dict[Key, Entity], carried: tuple[Entity, ...]
     ) -> dict[Key, Entity] | None:
-        """Return what parts carry along, where no two are given as one entity and all ancestors were compared."""
-        if not first:
-            known: dict[Key, Entity] = {}
-        elif type(first) is Closed and (first.seen_by is self.token or self._fit(first)):
-            known = first.by_key.copy()
-        else:
+        """Return what is *known*, which may be changed, and *carried*: no two given as one entity, all ancestors compared."""
+        if type(carried) is not Closed or not (
+            carried.seen_by is self._token or self._fit(carried)
+        ):
             return None
-        for carried in others:
-            if not carried:
-                continue
-            if type(carried) is not Closed or not (
-                carried.seen_by is self.token or self._fit(carried)
-            ):
+        less, more = known, carried.by_key
+        if len(less) > len(more):
+            less, more = more, less
+        else:
+            more = more.copy()
+        for key, one in less.items():
+            if more.setdefault(key, one) is not one:
                 return None
-            for key, one in carried.by_key.items():
-                if known.setdefault(key, one) is not one:
-                    return None
-        return known
+        return more
 
     def _fit(self, carried: Closed) -> bool:
         """Whether entities that are carried along are of these types, and within the limits."""
-        fit = carried.classes <= self._fitting and len(carried) <= self._limits.ancestors
+        fit = carried.classes <= self.types_of.keys() and len(carried) <= self._limits.ancestors
         if fit:  # which cannot change, and is asked for each request that they are part of
-            carried.seen_by = self.token
+            carried.seen_by = self._token
         return fit
 
     def _gather_built(

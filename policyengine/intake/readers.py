@@ -85,7 +85,7 @@ class Readers:
         compiled = self._program.compiled(target)
         return request_reader(
             schema, target, self._program.needs(target), self._limits, readers,
-            self._gathering.gather, self._gathering.together, self._gathering.token,
+            self._gathering.gather, self._gathering.together, self._gathering.types_of,
             apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
 

@@ -114,6 +114,40 @@ def test_a_part_that_lacks_what_no_rule_reads_is_decided_in_as_few_steps(engine)
     assert [code for code, _ in _twice(engine, user, action, homeless)] == ["PE507"]
 
 
+OF_TEAMS = """package teams
+entity Team { open: bool }
+entity App in Team { teams: set<Team> }
+entity Doc { team: Team }
+action read by App on Doc
+permit open: read
+    when resource.team.open and resource.team in subject.teams
+"""
+
+
+def test_a_part_that_leaves_parents_out_is_decided_in_as_few_steps_as_one_that_has_none():
+    engine = PolicyEngine.from_text(OF_TEAMS)
+    team = engine.entity("Team", "t", open=True)
+    doc = engine.entity("Doc", "d", team=team)
+    apps = [engine.entity("App", "a", teams=[team], **parents) for parents in ({"parents": []}, {})]
+    assert [_twice(engine, app, "read", doc) for app in apps] == [True, True]
+    counts = [calls(lambda app=app: engine.decide(app, "read", doc).allowed) for app in apps]
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("many", [1, 5, 20])
+def test_as_many_entities_as_there_are_may_be_carried_but_none_otherwise(many):
+    engine = PolicyEngine.from_text(OF_TEAMS)
+    teams = [engine.entity("Team", f"t{number}", open=True) for number in range(many)]
+    app = engine.entity("App", "a", teams=teams)
+    docs = [
+        engine.entity("Doc", "d", team=team)
+        for team in (teams[0], engine.entity("Team", "other", open=True))
+    ]
+    assert [_twice(engine, app, "read", doc) for doc in docs] == [True, False]
+    closed = engine.entity("Doc", "d", team=engine.entity("Team", "t0", open=False))
+    assert [code for code, _ in _twice(engine, app, "read", closed)] == ["PE510"]
+
+
 def test_the_limit_of_each_engine_counts_for_what_parts_carry(engine):
     few = PolicyEngine.from_text(POLICY, limits=Limits(ancestors=1))
     _open(engine)
