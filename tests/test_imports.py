@@ -71,6 +71,7 @@ MAY_IMPORT = {
     "sources": {"model", "runtime", "intake", "engine", "decide_each", "decider", "reloading"},
     "record": {"model", "runtime", "intake", "engine", "version"},
     "reloading": {
+        "diagnostics",
         "model",
         "runtime",
         "syntax",

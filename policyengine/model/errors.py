@@ -91,7 +91,8 @@ class StaleSubject(PolicyError):  # noqa: N818 - the public name says what is th
 class NotReloaded(PolicyError):  # noqa: N818 - the public name says what is the matter
     """A policy set was not put in force, though it loads: `PolicyHolder.last_error` says why.
 
-    Its own tests did not pass, its files changed while they were read, or the store does not fit it.
+    Its own tests did not pass, its files changed while they were read, its version is not higher than that of the set
+    in force, or the store does not fit it.
     """
 
 

@@ -56,7 +56,8 @@ class PolicyHolder(Decider):
     classes (`PolicyEngine.register`); *on_difference* gets both decisions, where they differ, None for
     a request that was refused. *on_reload* is called with the holder after each set that took over, and each
     that did not. *on_decision* records the decisions of each engine, and not those of the candidate
-    (`PolicyEngine.with_record`).
+    (`PolicyEngine.with_record`). *version*: a file with a whole number, which only goes up: a set that is
+    another than the one in force takes over only if the number in the file is higher than that one's.
 
     Raises what `PolicyEngine.load` raises, and `NotReloaded`, if the first set cannot be put in force.
     """
@@ -70,6 +71,7 @@ class PolicyHolder(Decider):
         cache: bool | str | os.PathLike[str] = False,
         undeclared: Undeclared = "refuse",
         tests: bool = False,
+        version: str | os.PathLike[str] | None = None,
         poll: float | None = None,
         quiet: float = 1.0,
         shadow: Iterable[str | os.PathLike[str]] = (),
@@ -94,7 +96,7 @@ class PolicyHolder(Decider):
         limits = (limits or Limits()).taking(undeclared)
         given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
         given["on_load"] = on_load
-        self._files = PolicyFiles(paths, tests=tests, **given)
+        self._files = PolicyFiles(paths, tests=tests, version=version, **given)
         self._reloading, self._swapping = OwnLock(), OwnLock()
         self._last_error: Exception | None = None
         self._on_reload, self._on_decision = on_reload, on_decision
@@ -103,6 +105,7 @@ class PolicyHolder(Decider):
         self._engine: PolicyEngine
         self._store: EntityStore | None
         self._loaded_at: datetime
+        self._version: int | None
         engine = self._files.load()
         assert engine is not None
         self._put_in_force(engine, store(engine) if callable(store) else store)
@@ -155,6 +158,11 @@ class PolicyHolder(Decider):
     def loaded_at(self) -> datetime:
         """The time at which the set that is in force took over."""
         return self._loaded_at
+
+    @property
+    def version(self) -> int | None:
+        """The number with which that set took over; None if it has none."""
+        return self._version
 
     @property
     def shadow(self) -> Shadow | None:
@@ -218,7 +226,7 @@ class PolicyHolder(Decider):
             before, read = str(self._last_error), self._files.read
             problem, engine = None, self._engine
             try:
-                loaded = self._files.load(engine)
+                loaded = self._files.load(engine, self._version)
                 if loaded is not None:
                     warm_like(loaded, engine)
                     self._take_over(loaded)
@@ -264,6 +272,7 @@ class PolicyHolder(Decider):
         engine = loaded.with_store(store).with_record(self._on_decision)
         engine._intake  # noqa: B018, SLF001 - which opens its fast paths
         self._engine, self._store, self._loaded_at = engine, store, datetime.now(UTC)
+        self._version = self._files.version
 
     def _reload_shadow(self) -> None:
         shadow = self._shadow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 
+from policyengine.diagnostics.reading import read_regular, reason
 from policyengine.engine import PolicyEngine
 from policyengine.model.errors import NotReloaded
 from policyengine.model.fulfilment import Handler
@@ -22,13 +24,15 @@ _ATTEMPTS: Final = 3
 _RECENT: Final = 2_000_000_000
 """Nanoseconds: a file that is younger may be changed again without its time changing."""
 _MOST_TOLD: Final = 5
+_LONGEST_VERSION: Final = 100
+"""Bytes of the file of a version, line ends included."""
 
 
 class PolicyFiles:
     """A policy set in files, which may change. Takes what `PolicyEngine.load` takes.
 
     *tests*: whether a set is refused unless its own tests pass, of which there must be some. *on_load* is called
-    with each engine that was loaded.
+    with each engine that was loaded. *version*: a file with a number, which another set must raise.
     """
 
     def __init__(
@@ -40,8 +44,10 @@ class PolicyFiles:
         cache: bool | str | os.PathLike[str],
         tests: bool,
         on_load: Callable[[PolicyEngine], object] | None = None,
+        version: str | os.PathLike[str] | None = None,
     ) -> None:
         self._paths = tuple(paths)
+        self._version_file = version
         self._limits = limits or Limits()
         self._given: dict[str, Any] = {
             "obligations": obligations,
@@ -54,6 +60,8 @@ class PolicyFiles:
         """The state of the files when they were loaded last, with whatever result; None if they may be others by now."""
         self.read: State | None = None
         """The same, whether or not they may be others."""
+        self.version: int | None = None
+        """The number of the set that was loaded last."""
 
     def state(self) -> State:
         """Return what the system says of the files now."""
@@ -64,30 +72,57 @@ class PolicyFiles:
             found.append(os.path.realpath(path))  # a link may lead elsewhere
             files = policy_files(path) if Path(path).is_dir() else [os.fspath(path)]
             found += map(_FileState.of, files)
+        if self._version_file is not None:
+            found.append(_FileState.of(os.fspath(self._version_file)))
         return tuple(found)
 
-    def load(self, in_force: PolicyEngine | None = None) -> PolicyEngine | None:
-        """Load the set as it is now; None if that is the set of the engine that is *in_force*.
+    def load(
+        self, in_force: PolicyEngine | None = None, above: int | None = None
+    ) -> PolicyEngine | None:
+        """Load the set as it is now; None if that is the set of the engine that is *in_force*, whose number is *above*.
 
         Raises what `PolicyEngine.load` raises, and `NotReloaded`.
         """
         for _ in range(_ATTEMPTS):
             before = self.read = self.state()
             self.tried = None if _is_recent(before) else before
-            engine = None
+            engine = version = None
             if in_force is None or self._texts() != _texts_of(in_force):
                 engine = PolicyEngine.load(*self._paths, **self._given)
+                version = self._version()
             if self.state() == before:
                 break
         else:
             raise NotReloaded(
                 "the files changed while they were read: write them elsewhere, and switch a link"
             )
-        if engine is not None and self._tests:
+        if engine is None:
+            return None
+        if version is not None and above is not None and version <= above:
+            raise NotReloaded(
+                f"the set in the files has the version {version}, and {above} is in force: another set needs a higher one"
+            )
+        if self._tests:
             _run_tests(engine, self._limits)
-        if engine is not None and self._on_load is not None:
+        if self._on_load is not None:
             self._on_load(engine)
+        self.version = version
         return engine
+
+    def _version(self) -> int | None:
+        """Return the number that is in the file for it; None if there is to be none."""
+        file = self._version_file
+        if file is None:
+            return None
+        try:
+            text = read_regular(file, _LONGEST_VERSION)
+        except OSError as problem:
+            raise NotReloaded(f"the version in `{file}`: {reason(problem)}") from None
+        if re.fullmatch(rb"[0-9]{1,18}\s*", text) is None:
+            raise NotReloaded(
+                f"the version in `{file}` must be a whole number of at most 18 digits"
+            )
+        return int(text)
 
     def _texts(self) -> dict[str, str] | None:
         from policyengine.pipeline import read_sources
