@@ -234,13 +234,15 @@ def test_what_is_warmed_is_not_compiled_by_the_first_request(monkeypatch):
         engine.warm("read", "wriet")
     engine.warm(reasons=True)
     assert made[1:] == [("read", "U", "D"), ("read", "U", "F")]
-    user = {"type": "U", "id": "u", "properties": {"n": 5}}
+    user = {"type": "U", "id": "u", "properties": {"n": 3}}
     with (
         mock.patch("policyengine.compiler.target_compiler.generate_rule_functions") as telling,
+        mock.patch("policyengine.compiler.target_compiler.generate_conditions") as finding,
         mock.patch("policyengine.compiler.target_compiler.generate_grounds") as grounding,
     ):
         assert engine.decide(user, "read", {"type": "F", "id": "f"}).reason
         telling.assert_not_called()
+        finding.assert_not_called()
         grounding.assert_not_called()
     assert len(made) == 3
 

@@ -152,7 +152,7 @@ class _Kept(Struct, eq=False):
     ) -> Compiled:
         """Load what was generated for *target*; *reach*: whether it is timed, follows and is owing (`Compiled`)."""
         from policyengine.runtime.compiled_target import Compiled  # with the first request
-        from policyengine.runtime.generated import classes_of, file_name, run, show
+        from policyengine.runtime.generated import classes_of, file_name, run, show_all
 
         timed, follows, owing = reach
         file = file_name(self.digest, target)
@@ -170,7 +170,7 @@ class _Kept(Struct, eq=False):
             make_specializer=lambda whole: self._origin(target).specializer(whole),
             source=lambda: self._origin(target).text(),
         )
-        show(linked, file, lambda: self._origin(target).texts())
+        show_all(linked, file, lambda: self._origin(target).texts())
         return linked
 
     def _origin(self, target: TargetKey) -> TargetCompiler:

@@ -1,12 +1,12 @@
 """Generate the functions of one target: those that decide, and those that describe each rule.
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
-module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `fails_…` the
-number of the first condition that is false, `turns_…` notes the moments at which one may turn, `owes_…` and
-`refers_…` those at which what is owed or referred to does, and `value_…` computes what is part of a text or an
-obligation. So are the two that return bits of what a reason depends on. All take the roots of a request; docstrings
-name a rule and its place. Of many rules, those that differ only in constants share one function, which takes the
-constants as well.
+module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `turns_…` notes
+the moments at which a condition may turn, `owes_…` and `refers_…` those at which what is owed or referred to does,
+and `value_…` computes what is part of a text or an obligation. So are the two that return bits of what a reason
+depends on, and `fails_…` of each rule, the number of the first condition that is false. All take the roots of a
+request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one function,
+which takes the constants as well.
 """
 
 from __future__ import annotations
@@ -128,8 +128,18 @@ def are_many(rules: Iterable[RuleHead]) -> bool:
 
 
 def generate_rule_functions(rules: Sequence[Rule]) -> RuleModule:
-    """Generate the functions that judge and describe each rule."""
+    """Generate the functions that describe each rule; of rules that are not many, one that judges them all.
+
+    Then the functions that find what is false are left out (`generate_conditions`).
+    """
     return _rule_module(rules, judges=not are_many(rules), least=LEAST)
+
+
+def generate_conditions(rule: Rule) -> RuleModule:
+    """Generate the functions that find what is false of one rule, which has conditions that may be."""
+    module = _module([rule])
+    functions = {rule.id: _condition_functions(module, rule)}
+    return RuleModule(tree_of(module), module.objects, functions, {}, judges=False)
 
 
 def generate_grounds(rules: Sequence[Rule], gates: Sequence[str]) -> GroundsModule:
@@ -146,12 +156,12 @@ def generate_some_functions(rules: Sequence[Rule]) -> RuleModule:
 
 def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModule:
     module = _module(rules)
-    functions: dict[str, Functions] = {}
     if judges:
         write_judge([rule for rule in rules if not rule.advisory], module)
+        functions = {rule.id: _moving_functions(module, rule) for rule in rules}
     else:
         functions = _shared_functions(module, rules, least)
-    functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
+        functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
     values = _value_functions(module, rules)
     return RuleModule(tree_of(module), module.objects, functions, values, judges)
 
@@ -222,7 +232,7 @@ SharedShape: TypeAlias = tuple[Shape, tuple[int, ...]]
 
 def shared_shape(rule: Rule) -> tuple[SharedShape, Values] | None:
     """Return the shape of a rule and its constants, if it may share functions with others."""
-    if not _fails(rule) or _turns(rule) or _moving(owed_parts(rule) + referred_parts(rule)):
+    if not can_fail(rule) or _turns(rule) or _moving(owed_parts(rule) + referred_parts(rule)):
         return None
     shape, row = split_constants(rule.conditions)
     return (shape, rule.said), row
@@ -278,7 +288,7 @@ def _blaming(
     return _failing(module, prefix, rule, place, rule.said, row) if rule.said else None
 
 
-def _fails(rule: Rule) -> bool:
+def can_fail(rule: Rule) -> bool:
     """Whether a condition may be false."""
     return any(condition != TRUE for condition in rule.conditions)
 
@@ -289,11 +299,21 @@ def _turns(rule: Rule) -> bool:
 
 
 def _rule_functions(module: Module, rule: Rule) -> Functions:
+    found = _condition_functions(module, rule) if can_fail(rule) else Functions(None, None, None)
+    moving = _moving_functions(module, rule)
+    return replace(moving, fails=found.fails, blames=found.blames)
+
+
+def _condition_functions(module: Module, rule: Rule) -> Functions:
+    """Add the functions that find what is false."""
     place = f"{rule.id} ({rule.place})"
-    fails = blames = turns = None
-    if _fails(rule):
-        fails = _failing(module, "fails", rule, place)
-        blames = _blaming(module, "blames", rule, place, fails)
+    fails = _failing(module, "fails", rule, place)
+    return Functions(fails, _blaming(module, "blames", rule, place, fails), None)
+
+
+def _moving_functions(module: Module, rule: Rule) -> Functions:
+    """Add the functions that note what time may change."""
+    place, turns = f"{rule.id} ({rule.place})", None
     if _turns(rule):
         turns = module.fresh(identifier("turns", rule.id))
         says = f"Note when a condition of {place} may turn."
@@ -301,7 +321,7 @@ def _rule_functions(module: Module, rule: Rule) -> Functions:
         module.function(turns, says, body, (TURNS,))
     owes = _changing(module, "owes", rule, owed_parts(rule))
     refers = _changing(module, "refers", rule, referred_parts(rule))
-    return Functions(fails, blames, turns, owes, refers)
+    return Functions(None, None, turns, owes, refers)
 
 
 def _moving(parts: Sequence[Part]) -> list[ir.Expr]:

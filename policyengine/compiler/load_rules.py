@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.dependencies import parts_of
 from policyengine.compiler.generate import (
     RuleModule,
     SharedShape,
+    can_fail,
     generate_some_functions,
     shared_shape,
 )
@@ -25,7 +27,7 @@ from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import run
 
 
-class RuleFunctions(Struct, frozen=True, eq=False):
+class RuleFunctions(Struct, frozen=True, eq=False, weakref=True):
     """The functions of one rule, as in `runtime.compiled_rule.Rule`."""
 
     fails: compiled.Function | None
@@ -50,6 +52,18 @@ class NamedFunctions(Struct, frozen=True, eq=False):
         """Return the functions of *rule*."""
         names, shared = self.generated.rules[rule.id], self.shared(rule)
         return shared if names.row is None else shared.with_row(names.row)
+
+    def with_late(self, rule: Rule, make: Callable[[Rule], RuleFunctions]) -> RuleFunctions:
+        """Return the functions of *rule*, of which those that find what is false are made when they are needed."""
+        moving = self.of(rule)
+        if not can_fail(rule):
+            return moving
+        made = cache(partial(make, rule))
+        fails = compiled.Late(lambda: made().fails)
+        blames: compiled.Function | None = fails
+        if len(rule.said) < len(rule.conditions):
+            blames = compiled.Late(lambda: made().blames) if rule.said else None
+        return replace(moving, fails=fails, blames=blames)
 
     def shared(self, rule: Rule) -> RuleFunctions:
         """Return the functions of *rule*; those that it shares with others take its constants first."""

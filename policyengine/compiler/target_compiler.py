@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from msgspec import Struct
@@ -18,12 +19,15 @@ from policyengine.compiler.dependencies import Dependencies, dependencies_of
 from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
     DecisionModule,
+    can_fail,
+    generate_conditions,
     generate_decision,
     generate_grounds,
     generate_rule_functions,
 )
 from policyengine.compiler.load_rules import (
     NamedFunctions,
+    RuleFunctions,
     RuleMaker,
     compiled_rule,
     contested_by_gate,
@@ -35,7 +39,7 @@ from policyengine.runtime.compiled_rule import Function, Judges
 from policyengine.runtime.compiled_target import Compiled
 from policyengine.runtime.directory import Rules
 from policyengine.runtime.gc_pause import gc_paused
-from policyengine.runtime.generated import classes_of, file_name, run, show
+from policyengine.runtime.generated import classes_of, file_name, run, show, show_all
 from policyengine.runtime.specialization import Residual, Specializer, SubjectProfile
 
 if TYPE_CHECKING:
@@ -79,7 +83,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         linked = self._compiled(
             *made, load=self.load, make_specializer=self.specializer, file=self.file
         )
-        show(linked, self.file, self.texts)
+        show_all(linked, self.file, self.texts)
         return linked
 
     def _compiled(
@@ -118,11 +122,21 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             functions = run(generated.tree, generated.objects, f"{self.file}:rules")
             paths = contested_by_gate(rules)
             named = NamedFunctions(functions, generated)
-            made = [compiled_rule(rule, named.of(rule), named.value, paths) for rule in rules]
+            of = partial(named.with_late, make=self._conditions) if generated.judges else named.of
+            made = [compiled_rule(rule, of(rule), named.value, paths) for rule in rules]
         if not generated.judges:
             return Rules.of(made), None
         # A bound method would say what it is bound to, the schema, wherever a decision is shown with all its parts.
         return Rules.of(made), Judges(functions[JUDGE], lambda: self._grounds())  # noqa: PLW0108 - as above
+
+    def _conditions(self, rule: Rule) -> RuleFunctions:
+        """Generate and load the functions that find what is false of one rule."""
+        with gc_paused():
+            generated, file = generate_conditions(rule), f"{self.file}:{rule.id}"
+            named = NamedFunctions(run(generated.tree, generated.objects, file), generated)
+            found = named.of(rule)
+        show(found, file, lambda: _conditions_text(rule))
+        return found
 
     def _grounds(self) -> tuple[Function, Function]:
         with gc_paused():
@@ -164,7 +178,11 @@ class TargetCompiler(Struct, frozen=True, eq=False):
 
     def text(self) -> str:
         """Return the text of everything that is generated."""
-        return "\n\n\n".join(filter(None, self.texts()))
+        deciding, details, grounds = self.texts()
+        conditions = []
+        if grounds:
+            conditions = [_conditions_text(rule) for rule in self.rules() if can_fail(rule)]
+        return "\n\n\n".join(filter(None, [deciding, details, *conditions, grounds]))
 
     def texts(self) -> tuple[str, str, str]:
         """Return the text of the decision function, of the functions for details, and of those for reasons."""
@@ -175,6 +193,10 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         if details.judges:
             grounds = ast.unparse(generate_grounds(rules, self.gates.names).tree)
         return ast.unparse(made.tree), ast.unparse(details.tree), grounds
+
+
+def _conditions_text(rule: Rule) -> str:
+    return ast.unparse(generate_conditions(rule).tree)
 
 
 def decision_module(

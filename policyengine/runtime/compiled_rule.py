@@ -49,6 +49,23 @@ class Judges(Struct, frozen=True, eq=False, dict=True):
         return self.make_grounds()  # two threads may both do so; what they make is equal
 
 
+class Late(Struct, frozen=True, eq=False, dict=True, weakref=True):
+    """A function of the roots of a request that is generated when it is first needed: few rules are asked what is false."""
+
+    make: Callable[[], Function | None]
+
+    @cached_property
+    def function(self) -> Function:
+        """The function itself."""
+        made = self.make()  # two threads may both do so; what they make is equal
+        assert made is not None
+        return made
+
+    def __call__(self, *roots: Any) -> Any:
+        """Return what the function does."""
+        return self.function(*roots)
+
+
 class Duty(Struct, frozen=True, eq=False):
     """An obligation and the parameters of it: name, type, and a function that computes the value.
 
@@ -203,7 +220,8 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
     @cached_property
     def words(self) -> Words:
         """The text that describes the first false condition of a permit that may be shown, prepared."""
-        return prepared_sentence(self.blames, self.sentences)
+        blames = self.blames.function if isinstance(self.blames, Late) else self.blames
+        return prepared_sentence(blames, self.sentences)
 
     def judge(self, request: ValidRequest) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""

@@ -236,6 +236,8 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         """Generate the functions that make reasons, which the first reason would wait for."""
         if self.explainer.judges is not None:
             self.explainer.judges.grounds  # noqa: B018 - which makes them
+            for rule in self.explainer.rules:
+                rule.words  # noqa: B018 - which makes what it says
 
     @cached_property
     def specializer(self) -> Specializer | None:

@@ -47,12 +47,18 @@ _shown: Final[WeakValueDictionary[str, object]] = WeakValueDictionary()
 """The owners of the generated files that `linecache` knows."""
 
 
-def show(owner: object, file: str, texts: Callable[[], tuple[str, str, str]]) -> None:
+def show_all(owner: object, file: str, texts: Callable[[], tuple[str, str, str]]) -> None:
     """Have tracebacks show the *texts* of the functions for decisions, details and reasons, as long as *owner* lives."""
-    for name, number in ((file, 0), (f"{file}:rules", 1), (f"{file}:grounds", 2)):
-        _shown[name] = owner
-        linecache.cache[name] = (lambda number=number: texts()[number],)
-        weakref.finalize(owner, _forget, name).atexit = False
+    show(owner, file, lambda: texts()[0])
+    show(owner, f"{file}:rules", lambda: texts()[1])
+    show(owner, f"{file}:grounds", lambda: texts()[2])
+
+
+def show(owner: object, file: str, text: Callable[[], str]) -> None:
+    """Have tracebacks show the *text* of the functions of a file, as long as *owner* lives."""
+    _shown[file] = owner
+    linecache.cache[file] = (text,)
+    weakref.finalize(owner, _forget, file).atexit = False
 
 
 def _forget(file: str) -> None:
