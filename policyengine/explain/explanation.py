@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from policyengine.explain import audiences
 from policyengine.explain.audiences import Line
@@ -11,6 +11,11 @@ from policyengine.explain.evidence import Evidence
 from policyengine.model.immutable import Immutable
 from policyengine.model.notebook_html import lines_html
 from policyengine.model.outcome import Audience, Outcome, known_audience
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from policyengine.model.decision import Decision
 
 
 class Explanation(Immutable):
@@ -38,6 +43,24 @@ class Explanation(Immutable):
     def to_json(self, audience: Audience) -> dict[str, Any]:
         """Return what *audience* (`user`, `developer` or `auditor`) may see, as JSON values."""
         return audiences.to_json(self._evidence, known_audience(audience))
+
+    def access_request(
+        self, decision: Decision, *, expires_at: datetime, endpoint: str | None = None,
+        template: str | None = None, binding_token: str | None = None,
+    ) -> dict[str, Any] | None:  # fmt: skip
+        """Return what to add to the `context` of AuthZEN's answer so that access may be requested; None if it may not.
+
+        It may be after a deny that the platform or the person concerned can turn into an allow, by what the user is
+        told of that. *decision*: the one that is explained. *expires_at*: until when a request is taken; no longer
+        than the deny lasts. *endpoint*, *template* and *binding_token* are the service's. Raises `ValueError` for
+        another decision, a time without a zone, and an endpoint without `https`.
+        """
+        from policyengine.explain.access_request import access_request
+
+        return access_request(
+            self._evidence, decision, expires_at=expires_at, endpoint=endpoint, template=template,
+            binding_token=binding_token,
+        )  # fmt: skip
 
     def lines(self, audience: Audience) -> Iterator[str]:
         """Give what *audience* may see as text, line by line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import traceback
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any, TypeAlias
 
@@ -18,6 +19,8 @@ Asked: TypeAlias = Mapping[str, Any]
 """What `PolicyEngine.decide` takes, by name, all of it JSON."""
 
 Sink: TypeAlias = Callable[[PolicyEngine, Asked], str]
+
+_LAST = datetime(9999, 12, 31, tzinfo=UTC)
 
 
 def document(asked: Asked) -> dict[str, Any]:
@@ -158,7 +161,17 @@ def _refused(engine: PolicyEngine, asked: Asked) -> str:
     return ""
 
 
+def _requestable(engine: PolicyEngine, asked: Asked) -> str:
+    """What AuthZEN's draft for access requests says, without the name of the decision."""
+    if _refusal(engine, asked):
+        return ""
+    decision = engine.decide(**asked)
+    said = engine.explain(decision.request).access_request(decision, expires_at=_LAST)
+    return json.dumps(said and said["access_request"])
+
+
 OPEN: dict[str, Sink] = {
+    "access request": _requestable,
     "residual": _residual,
     "pages": _pages,
     "reason": _of_decision(lambda decision: decision.reason),
