@@ -13,11 +13,10 @@ from policyengine.cli.completing import codes_or_paths
 from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import (
     FINE,
-    MISUSE,
     TONES,
     FailingInput,
-    complain,
     format_option,
+    not_fitting,
     say,
     say_json,
     working,
@@ -112,10 +111,7 @@ def _explain_request(
     except InvalidRequest as refusal:
         if format == "json":
             click.echo(refused(refusal, engine.digest).ignoring(raw.ignored).to_bytes().decode())
-        if len(refusal.problems) == 1:
-            raise FailingInput(f"the request does not fit the policies: {refusal}") from None
-        complain("the request does not fit the policies:", *map(str, refusal.problems))
-        return MISUSE
+        raise not_fitting(refusal) from None
     if format == "json":
         say_json(explanation.to_json(audience))
         return FINE

@@ -10,7 +10,7 @@ import click
 from policyengine.cli.asking import context_option, read_request, request_options, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.mappings import json_value, load_mapping, mapping_by_names, needs_sqlalchemy
-from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+from policyengine.cli.output import FINE, FailingInput, format_option, not_fitting, say, say_json
 from policyengine.cli.policies_output import say_not_pushed, write_policies
 from policyengine.cli.residual_output import what_is_left
 
@@ -63,7 +63,7 @@ _DIALECTS = {"sqlite": "sqlite", "postgres": "postgresql", "duckdb": "duckdb"}
     help="Write row-level security: statements that make PostgreSQL itself keep to the policies. "
     "A dict of `Verbs` says by which actions the rows of a type are read and written.",
 )
-@context_option("The facts of every request, with `--row-level-security`.")
+@context_option("The context of the requests, with `--subject` or `--row-level-security`.")
 @click.option("--unfit", is_flag=True, help="Select the rows about which nothing can be decided.")
 @click.option(
     "--all-columns",
@@ -114,22 +114,21 @@ def command(
             return write_policies(engine, _tables(mapping, engine.schema), verbs, context, format)
         except ModuleNotFoundError as lacking:
             raise needs_sqlalchemy(lacking) from None
-    if context:
-        raise click.UsageError("`--context` goes with `--row-level-security`")
+    if context and request is not None:
+        raise click.UsageError("the request has its own context: `--context` goes with `--subject`")
     if (request is None) == (subject is None) or (subject is None) != (action is None):
         raise click.UsageError("give `--request`, or `--subject` and `--action`")
     engine = load_engine(paths, entities)
     if request is not None:
         raw = read_request(request, now)
     else:
-        raw = _raw_request(subject or "", action, now)
+        raw = _raw_request(subject or "", action, context, now)
     if resource_type is not None:
         raw.resource = {"type": resource_type}
     left = what_is_left(engine, raw, ["resource"])
     tables = _tables(mapping, engine.schema)
-    columns = None if all_columns else _exposed(left, tables, unfit=unfit)
     try:
-        return _write(left, tables, _DIALECTS[dialect], format, columns, unfit=unfit)
+        return _write(left, tables, _DIALECTS[dialect], format, every=all_columns, unfit=unfit)
     except ModuleNotFoundError as lacking:
         raise needs_sqlalchemy(lacking) from None
 
@@ -138,13 +137,13 @@ def _tables(mapping: str | None, schema: Schema) -> TableMapping:
     return mapping_by_names(schema) if mapping is None else load_mapping(mapping, schema)
 
 
-def _raw_request(subject: str, action: str | None, now: str | None) -> Any:
+def _raw_request(subject: str, action: str | None, context: Any, now: str | None) -> Any:
     from policyengine.intake.raw import raw_request
 
     type_, colon, id_ = subject.partition(":")
     if not colon:
         raise click.UsageError(f"`--subject {subject}` is no `TYPE:ID`")
-    return raw_request({"type": type_, "id": id_}, action, None, {}, now, None, None)
+    return raw_request({"type": type_, "id": id_}, action, None, context, now, None, None)
 
 
 def _exposed(left: Residual, tables: TableMapping, *, unfit: bool) -> list[str] | None:
@@ -162,9 +161,10 @@ def _exposed(left: Residual, tables: TableMapping, *, unfit: bool) -> list[str] 
     found = [one for name in columns.keys() & shown for one in columns[name]]
     if exposed := sorted(one for one in {*found} if one.casefold() not in hidden):
         return exposed
-    raise FailingInput(
-        "a field gate may hide every column of a row: `--all-columns` selects them all the same"
-    )
+    why = "a field gate may hide every column of a row"
+    if not tables.schema.gates_of(left.target).fields:
+        why = f"no field gate applies to `{left.target[0]}`, so it shows no field of any row"
+    raise FailingInput(f"{why}: `--all-columns` selects them all the same")
 
 
 def _write(
@@ -172,8 +172,8 @@ def _write(
     tables: TableMapping,
     dialect: Any,
     format: str,
-    columns: list[str] | None,
     *,
+    every: bool,
     unfit: bool,
 ) -> int:
     from policyengine.filters.mapping import IncompleteMapping
@@ -183,9 +183,10 @@ def _write(
 
     try:
         made = make_filter(left, tables)
+        columns = None if every else _exposed(left, tables, unfit=unfit)
         document = _document(made, left, dialect, columns, unfit=unfit)
-    except InvalidRequest as problem:
-        raise FailingInput(str(problem)) from None
+    except InvalidRequest as refusal:
+        raise not_fitting(refusal) from None
     except IncompleteMapping as problem:
         raise FailingInput(f"{problem}: give `--mapping`, or more in it") from None
     except NotPushable as problem:
@@ -255,7 +256,9 @@ def _document(
     else:
         whole = sql_text(predicate, rows, named, dialect)
         apart = sql_text(predicate, rows, named, dialect, literals=False)
-    until = None if made.valid_until is None else made.valid_until.isoformat()
+    until = (
+        None if made.valid_until is None else made.valid_until.isoformat().replace("+00:00", "Z")
+    )
     names = DIALECTS[dialect].identifier_preparer
     name, listed = names.format_table(rows), ", ".join(map(names.quote, columns or ())) or "*"
     return {

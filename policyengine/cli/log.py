@@ -140,6 +140,8 @@ def _chosen(given: dict[str, Any]) -> Conditions:
     allowed, denied = given.pop("allowed"), given.pop("denied")
     if allowed and denied:
         raise click.UsageError("no decision is both --allowed and --denied")
+    if given["rule"] is not None and "." not in given["rule"]:
+        raise click.UsageError(f"a rule is written with its gate, `gate.{given['rule']}`")
     for name in ("since", "until"):
         moment = given.pop(name)
         given[name] = None if moment is None else parse_datetime(moment)

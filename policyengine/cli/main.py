@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -27,6 +28,9 @@ COMPLETION = "_POLICYENGINE_COMPLETE"
 
 _SIGPIPE = 13
 """The number of the signal of a pipe that nobody reads, which Windows has no name for."""
+
+_NO_NUMBER = re.compile("is not a valid (float|integer)( range)?")
+"""What click says of a text where a number is wanted."""
 
 _MARGIN = 2
 """The columns of a terminal that click leaves free."""
@@ -126,8 +130,8 @@ def cli(ctx: click.Context) -> int:
       0  fine
       1  findings, or failing tests
       2  misuse or unreadable input: one line on standard error says which
-      3  of `prove`: some invariant is not settled, and none is broken; of `log verify`: a crash
-         cut a line of the log, and nothing else is amiss
+      3  of `prove`: some invariant is not settled, and none is broken
+         of `log verify`: a crash cut a line, and nothing else is amiss
 
     Every PATH may be a file, a folder, or `-` for standard input; of a folder, every `.policy`
     file below it is read, and all PATHs together are one policy set. Colour is used on a terminal only, and never where
@@ -163,7 +167,7 @@ def run(arguments: Sequence[str]) -> int:
         code = leaving.exit_code
     except click.UsageError as problem:
         path = problem.ctx.command_path if problem.ctx else "policyengine"
-        message = problem.format_message().strip().rstrip(".")
+        message = _worded(problem).strip().rstrip(".")
         return _fail(f"{message[:1].lower()}{message[1:]} (see `{path} --help`)")
     except FailingInput as problem:
         return _fail(*problem.args)
@@ -179,6 +183,17 @@ def run(arguments: Sequence[str]) -> int:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)
     return code
+
+
+def _worded(problem: click.UsageError) -> str:
+    """Return what click says of misuse, without words of Python's."""
+    if isinstance(problem, click.NoSuchOption):
+        from policyengine.diagnostics.spell import did_you_mean
+
+        params = problem.ctx.command.params if problem.ctx else ()
+        help = did_you_mean(problem.option_name, [name for one in params for name in one.opts])
+        return f"there is no option `{problem.option_name}`" + (f"; {help}" if help else "")
+    return _NO_NUMBER.sub("is no number", problem.format_message())
 
 
 def _fail(line: str, *more: str, code: int = MISUSE) -> int:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostic, Diagnostics
     from policyengine.diagnostics.render import Part
     from policyengine.diagnostics.source import Source
+    from policyengine.model.errors import InvalidRequest
 
 FINE, FINDINGS, MISUSE, NOT_SETTLED = 0, 1, 2, 3
 """The exit codes."""
@@ -54,6 +55,11 @@ def failing(said: str, problems: Sequence[object]) -> FailingInput:
     """Return what to raise for problems: one is said in the same line, several in a line each."""
     each = [str(problem) for problem in problems]
     return FailingInput(f"{said} {each[0]}") if len(each) == 1 else FailingInput(said, *each)
+
+
+def not_fitting(refusal: InvalidRequest) -> FailingInput:
+    """Return what to raise for a request that does not fit."""
+    return failing("the request does not fit the policies:", refusal.problems)
 
 
 def format_option(command: Callable[..., Any]) -> Callable[..., Any]:

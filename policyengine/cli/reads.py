@@ -57,7 +57,9 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
     same: dict[str, list[TargetKey]] = {}
     for target, plan in plans.items():
         same.setdefault(repr((target[1:], plan)), []).append(target)
-    for group in same.values():
+    for number, group in enumerate(same.values()):
+        if number:
+            say("")
         _, subject, resource = group[0]
         heading = f"{', '.join(target[0] for target in group)} by {subject} on {resource}"
         say(fitted(heading, room))
@@ -71,7 +73,6 @@ def command(paths: tuple[str, ...], action: str | None, format: str) -> int:
             say("  the time")
         if not (plan["time"] or any(plan[root] for root in _ROOTS)):
             say("  nothing")
-        say("")
     return FINE
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from policyengine.cli.asking import arguments
-from policyengine.cli.output import FailingInput, say_parts
+from policyengine.cli.output import FailingInput, not_fitting, say_parts
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -37,7 +37,7 @@ def what_is_left(engine: PolicyEngine, raw: RawRequest, unknowns: Sequence[str])
     try:
         return engine.partial(**parts, **types, unknowns=[u for u in unknowns if u not in _PARTS])
     except InvalidRequest as refusal:
-        raise FailingInput(str(refusal)) from None
+        raise not_fitting(refusal) from None
     except ValueError as problem:
         raise FailingInput(str(problem)) from None
 

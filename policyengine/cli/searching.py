@@ -10,7 +10,7 @@ import click
 
 from policyengine.cli.asking import context_option, now_option, utf8
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
-from policyengine.cli.output import FINE, FailingInput, format_option, say, say_json
+from policyengine.cli.output import FINE, format_option, not_fitting, say, say_json
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -91,7 +91,7 @@ def answer(
             unfit += sorted(page.unfit, key=_name)
             token = page.token
     except InvalidRequest as refusal:
-        raise FailingInput(str(refusal)) from None
+        raise not_fitting(refusal) from None
     if format == "json":
         results, others = [*map(_as_json, found)], [*map(_as_json, unfit)]
         say_json({"results": results, "page": {"next_token": token or ""}, "unfit": others})

@@ -8,11 +8,10 @@ from policyengine.cli.asking import arguments, moment_option, read_request
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import (
     FINE,
-    MISUSE,
     TONES,
     FailingInput,
-    complain,
     format_option,
+    not_fitting,
     say,
     say_json,
     working,
@@ -68,8 +67,7 @@ def command(
         with working("looking for the moments"):
             found = engine.timeline(**parts, since=since, until=until)
     except InvalidRequest as refusal:
-        complain("the request does not fit the policies:", *map(str, refusal.problems))
-        return MISUSE
+        raise not_fitting(refusal) from None
     except ValueError as problem:
         raise FailingInput(str(problem)) from None
     if format == "json":

@@ -243,6 +243,41 @@ def test_what_a_field_gate_may_hide_is_not_selected(tmp_path, monkeypatch, capsy
     assert capsys.readouterr().out.startswith("SELECT * FROM")
 
 
+FACTS = """
+package staff
+entity User
+entity Person { name: string }
+action see by User on Person with { purpose: string }
+action count by User on Person
+gate a "a"
+field gate shown "shown" for see
+gate a { permit all_: any from 2026-01-01 until 2100-01-01 }
+gate shown { permit public: see when context.purpose == "care" or resource.name == "x" fields name }
+"""
+ASK_FACTS = ["filter", "staff.policy", "--subject", "User:ann", "--dialect", "sqlite", "--action"]
+
+
+def test_a_context_goes_with_a_subject(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("staff.policy").write_text(FACTS)
+    assert run([*ASK_FACTS, "see", "--context", '{"purpose": "care"}']) == 0
+    written = capsys.readouterr().out
+    assert written.startswith('-- until 2100-01-01T00:00:00Z\nSELECT name FROM "Person" WHERE ')
+    assert "'x'" not in written
+    assert run([*ASK_FACTS, "see", "--context", '{"purpose": "sale"}']) == 0
+    assert "'x'" in capsys.readouterr().out
+    assert run([*ASK_FACTS, "see"]) == 2  # what is missing is said, and not that columns are hidden
+    assert "context.purpose: it must be given" in capsys.readouterr().err
+
+
+def test_an_action_without_a_field_gate_is_said_to_have_none(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("staff.policy").write_text(FACTS)
+    assert run([*ASK_FACTS, "count"]) == 2
+    assert "no field gate applies to `count`, so it shows no field" in capsys.readouterr().err
+    assert run([*ASK_FACTS, "count", "--all-columns"]) == 0
+
+
 VERBS = """
 from policyengine.filters.governing import Verbs
 

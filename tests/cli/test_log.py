@@ -63,6 +63,12 @@ def test_a_crash_is_told_from_a_change(run, log):
     )
 
 
+def test_a_rule_is_asked_for_with_its_gate(run, log):
+    done = run("log", "query", log, "--rule", "late")
+    assert (done.code, done.out) == (2, "")
+    assert "a rule is written with its gate, `gate.late`" in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "count"),
     [

@@ -98,9 +98,33 @@ def test_misuse_is_one_line(fails, arguments: list[str], line: str):
     assert fails(*arguments) == line
 
 
-@pytest.mark.parametrize("arguments", [["--nope"], ["check", "--formt", "json", "x"], ["-x"]])
-def test_an_unknown_option_is_one_line(fails, arguments: list[str]):
-    assert "no such option" in fails(*arguments)
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (["--nope"], "there is no option `--nope` (see `policyengine --help`)"),
+        (
+            ["check", "--formt", "json", "x"],
+            "there is no option `--formt`; did you mean `--format`? (see `policyengine check --help`)",
+        ),
+        (["-x"], "there is no option `-x` (see `policyengine --help`)"),
+        (
+            ["decide", "x", "--requst", "y"],
+            "there is no option `--requst`; did you mean `--request`? (see `policyengine decide --help`)",
+        ),
+        (
+            ["lint", "x", "--budget", "long"],
+            "invalid value for '--budget': 'long' is no number (see `policyengine lint --help`)",
+        ),
+        (
+            ["test", "x", "--jobs", "1.5"],
+            "invalid value for '--jobs': '1.5' is no number (see `policyengine test --help`)",
+        ),
+    ],
+)
+def test_an_option_that_is_not_there_and_a_value_that_is_no_number_are_one_line(
+    fails, arguments: list[str], line: str
+):
+    assert fails(*arguments) == line
 
 
 def test_what_cannot_be_read_is_one_line(fails):

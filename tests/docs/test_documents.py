@@ -132,7 +132,7 @@ def test_it_bites():
     pages = {
         "`policyengine check nowhere`": "exit code 2",
         "`policyengine chek --help`": "there is no command `chek`",
-        "```sh\npolicyengine check --nonsense\n```\n": "no such option",
+        "```sh\npolicyengine check --nonsense\n```\n": "there is no option `--nonsense`",
         "```console\n$ policyengine --version\npolicyengine 0.0.0\n```\n": "-policyengine 0.0.0",
         "```console\n$ policyengine check --nonsense\n…\n```\n": "exit code 2",
         "`policyengine init a` and\nthen `policyengine test\nb`": "docs/page.md:18: policyengine test b",
