@@ -37,6 +37,7 @@ class Readers:
         self._limits = limits
         self._gathering = Gathering(program.schema.entities, limits)
         self._context_readers: dict[RecordType, Read] = {}
+        self._readers_by_action: dict[str, Read] = {}
 
     def open(self, target: TargetKey) -> bool:
         """Make the reader for *target*, unless it is too large; whether there is one."""
@@ -100,9 +101,11 @@ class Readers:
                 entity = read(raw, True)
             except Exception:  # noqa: BLE001 - references may be given as entities
                 entity = None
-            properties = raw.get("properties")
-            if entity is not None or type(properties) is not dict:
+            if entity is not None:
                 return entity
+            properties = raw.get("properties")
+            if type(properties) is not dict:
+                return None
             carried: list[Entity] = []
             entity = read({**raw, "properties": with_references(properties, carried)}, True)
             if entity is None or not carried:
@@ -116,7 +119,8 @@ class Readers:
     def context(self, action: str, raw: Any) -> Record | None:
         """Return the context of *action* that a dict says; None if in doubt."""
         try:
-            found: Record | None = self._context_reader(action)(raw)
+            read = self._readers_by_action.get(action) or self._context_reader(action)
+            found: Record | None = read(raw)
         except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
             return None
         return found
@@ -126,9 +130,11 @@ class Readers:
         from policyengine.compiler.reader_codegen import context_reader
 
         type_ = self._program.schema.actions[action].context
-        found = self._context_readers.get(type_)
+        found = self._context_readers.get(type_)  # which looks at all of the type
         if found is None:
             found = self._context_readers[type_] = context_reader(type_, self._limits)
+        if type(action) is str:  # no other is sure to be equal to itself
+            self._readers_by_action[action] = found
         return found
 
 

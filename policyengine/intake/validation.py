@@ -437,7 +437,9 @@ class _Reading:
         for part, path, _ in parts:
             if self._is_unknown(part):  # what is lacking of it follows from that
                 self._report_unknown(part.key_, path)
-        places = {one.key_: place for one, place in reversed(self._given)}  # of others, the reference
+        places = {
+            one.key_: place for one, place in reversed(self._given)
+        }  # of others, the reference
         search = Search(
             self._find_described,
             places.get,
