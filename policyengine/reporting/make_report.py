@@ -335,21 +335,20 @@ class _Maker:
             found = fails if situation.decision.cause == "not_permitted" else applies
             for id_ in situation.decision.rules:
                 found.setdefault(id_, situation)
+            for advisory in situation.decision.advisories:
+                if advisory.outcome == "satisfied":
+                    applies.setdefault(advisory.rule, situation)
         return applies, fails
 
     def _shown_by(self, rule: CheckedRule) -> tuple[int | None, int | None]:
         """Return the examples in which a rule gives or forbids, and in which its failing denies."""
-        applies, fails = (found.get(rule.id) for found in self._showing)
-        return (
-            None if applies is None else self._example(applies),
-            None if fails is None else self._example(fails),
-        )
+        shown = [found.get(rule.id) for found in self._showing]
+        applies, fails = (None if one is None else self._example(one) for one in shown)
+        return applies, fails
 
     def _gates(self) -> Iterator[Gate]:
         for gate in self.checked.schema.gates.values():
-            targets = [
-                target for target in sorted(self.checked.by_target) if gate.applies_to(target)
-            ]
+            targets = [t for t in sorted(self.checked.by_target) if gate.applies_to(t)]
             rules = sorted(
                 (rule for rule in self.checked.rules if rule.gate == gate.name),
                 key=lambda rule: (rule.node.span.file, rule.node.span.start),
@@ -385,8 +384,9 @@ class _Maker:
                 for key, value in sorted(action.constants.items())
             ),
             context=tuple(
-                evolve(self._attribute("context", one, with_page), read_by=(), shown_by=())
+                evolve(part, read_by=tuple({name} & {*part.read_by}), shown_by=())
                 for one in action.context.attributes
+                for part in [self._attribute("context", one, with_page)]
             ),
             gates=tuple(gates),
             rules=tuple(rules),

@@ -112,8 +112,9 @@ def _action(action: Action, rules: dict[str, Rule]) -> Iterator[str]:
     yield f"\n### {_text(action.name)}\n\nBy {_text(by)} on {_text(on)}.\n"
     for effect, verb in _EFFECTS.items():
         ids = [id_ for id_ in action.rules if rules[id_].effect == effect]
-        if ids:
-            yield f"- {verb}: {_listed(ids)}"
+        for on_trial, more in ((False, ""), (True, " on trial")):
+            if of_kind := [id_ for id_ in ids if rules[id_].advisory is on_trial]:
+                yield f"- {verb}{more}: {_listed(of_kind)}"
     if action.fields:
         yield f"- may show: {_listed(field.name for field in action.fields)}"
 

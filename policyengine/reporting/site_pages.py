@@ -27,6 +27,7 @@ from policyengine.reporting.report_budget import (
     about_names,
 )
 from policyengine.reporting.report_data import (
+    Action,
     Difference,
     LeftOut,
     Report,
@@ -44,7 +45,7 @@ _ELEMENT: Final = re.compile(r'\[".*?"\](?=\.|$)')
 
 
 _VALUE: Final = re.compile(r"\{([^{}]+)\}")
-_READ: Final = re.compile(r"(\w+(?:\.\w+)*)(?:\(.*\)|\[.*\])?")
+_READ: Final = re.compile(r"(?<![\w\"])([^\W\d]\w*(?:\.\w+)*)(?:\([^()]*\)|\[[^\[\]]*\])*")
 """A path, a call of a definition, or a look-up in a table."""
 
 _TYPE: Final = re.compile(r"[a-z]+\b(?!\??:)")
@@ -107,6 +108,7 @@ class _Site:
         self._environment.filters["breakable"] = _breakable
         self._environment.filters["day"] = day_or_moment
         self._environment.filters["worded"] = worded
+        self._environment.filters["setting_words"] = setting_words
         self._environment.filters["type_words"] = type_words
         self._environment.filters["capitalize_first"] = capitalized
         self._environment.globals.update(
@@ -163,7 +165,7 @@ class _Site:
                 rules_of.setdefault(gate_of[id_], []).append(id_)
             yield self._page(
                 "actions", "action", action.name, action, "Action", rules_of=rules_of,
-                changes=changes[action.name], own_examples=examples[action.name],
+                changes=changes[action.name], unchanged=self._unchanged(action, changes[action.name]), own_examples=examples[action.name],
                 incomplete=self._left_out(
                     TESTS, EXAMPLES, CONTROLS, CONTROLS_ELSEWHERE, FACTS, of=[action.name]
                 ),
@@ -183,7 +185,7 @@ class _Site:
             kind = "Control" if setting.by == "person" else "Fact"
             tried = {*setting.actions, *setting.untried}
             yield self._page(
-                "settings", "setting", setting.key, setting, kind, groups=list(_groups(setting)),
+                "settings", "setting", setting.key, setting, kind, heading=setting_words(setting.key), groups=list(_groups(setting)),
                 unchanged=[name for name in setting.read_by if name not in tried],
                 incomplete=self._untried("what other values of it change", setting.untried),
             )  # fmt: skip
@@ -234,10 +236,17 @@ class _Site:
         return path, self._rendered(path, template, heading, "", script, **parts)
 
     def _page(
-        self, kind: str, template: str, name: str, one: object, said: str, **parts: Any
+        self,
+        kind: str,
+        template: str,
+        name: str,
+        one: object,
+        said: str,
+        heading: str | None = None,
+        **parts: Any,
     ) -> tuple[str, str]:
         path = self.files.path(kind, name)
-        return path, self._rendered(path, template, name, said, None, one=one, **parts)
+        return path, self._rendered(path, template, heading or name, said, None, one=one, **parts)
 
     def _rendered(
         self, path: str, template: str, heading: str, kind: str, script: str | None, **parts: Any
@@ -251,35 +260,52 @@ class _Site:
         )  # fmt: skip
         return page
 
-    def _sections(self) -> Iterator[tuple[str, list[tuple[str, str, str]]]]:
+    def _unchanged(
+        self, action: Action, changes: Collection[tuple[str, str, Difference]]
+    ) -> list[str]:
+        """Return the keys of what rules for an action read, and which no change of it was found that matters."""
+        read = {f"context.{part.name}" for part in action.context if action.name in part.read_by}
+        read |= {
+            f"{entity.name}.{one.name}"
+            for entity in self.report.entities
+            for one in entity.attributes
+            if action.name in one.read_by
+        }
+        return sorted(read - {".".join(key.split(".")[:2]) for key, _, _ in changes})
+
+    def _sections(self) -> Iterator[tuple[str, list[tuple[str, str, str, str]]]]:
         report, path = self.report, self.files.path
         of_persons = [one for one in report.settings if one.by == "person"]
         others = [one for one in report.settings if one.by != "person"]
-        yield "Questions", [(g.name, path("gates", g.name), g.question) for g in report.gates]
+        yield "Questions", [(g.name, path("gates", g.name), g.question, "") for g in report.gates]
         for title, settings in (("Controls of persons", of_persons), ("Facts that matter", others)):
             yield (
                 title,
                 [
                     (
-                        s.key,
+                        setting_words(s.key),
                         path("settings", s.key),
                         f"changes {len(s.actions)} of {_actions(s.read_by)}{_but_for(s)}"
                         if s.read_by
                         else "changes nothing",
+                        s.key,
                     )
                     for s in settings
                 ],
             )
-        yield "Names", [(n.name, path("names", n.name), n.kind) for n in report.names]
-        yield "Actions", [(a.name, path("actions", a.name), "") for a in report.actions]
+        yield "Names", [(n.name, path("names", n.name), n.kind, "") for n in report.names]
+        yield "Actions", [(a.name, path("actions", a.name), "", "") for a in report.actions]
         yield (
             "Entities and their fields",
             [
-                (e.name, path("entities", e.name), ", ".join(a.name for a in e.attributes[:4]))
+                (e.name, path("entities", e.name), ", ".join(a.name for a in e.attributes[:4]), "")
                 for e in report.entities
             ],
         )
-        yield "Obligations", [(o.name, path("obligations", o.name), "") for o in report.obligations]
+        yield (
+            "Obligations",
+            [(o.name, path("obligations", o.name), "", "") for o in report.obligations],
+        )
 
     def _about_me(self) -> dict[str, Any]:
         groups: dict[str, list[tuple[int, Row]]] = defaultdict(list)
@@ -315,7 +341,7 @@ class _Site:
         having = {table.action for table in report.tables}
         return {
             "tables": {
-                "labels": {key: capitalized(_label(key)) for key, _ in report.factors},
+                "labels": {key: setting_words(key) for key, _ in report.factors},
                 "factors": report.factors,
                 "parts": [asdict(part) for part in report.parts],
                 "tables": tables,
@@ -341,7 +367,8 @@ class _Site:
         by_gate: dict[str, list[str]] = defaultdict(list)
         for rule in forbidding:
             by_gate[rule.gate].append(rule.id)
-        return {"forbidding": forbidding, "by_gate": list(by_gate.items())}
+        on_trial = sum(rule.advisory for rule in forbidding)
+        return {"forbidding": forbidding, "on_trial": on_trial, "by_gate": list(by_gate.items())}
 
     def _dates(self) -> Iterator[tuple[str, str, str]]:
         found = []
@@ -377,8 +404,12 @@ def _as_whom(row: Row) -> str:
     return "" if one is None else f", as {one[0][1:-1]}"
 
 
+def setting_words(key: str) -> str:
+    """Return the words for a value: "Author of the resource: protected", "User: writes notes", "Tier"."""
+    return capitalized(_label(key))
+
+
 def _label(key: str) -> str:
-    """Return the words for what is chosen: "author of the resource: protected", "user: writes notes", "tier"."""
     root, *names = key.split(".")
     if not names:
         return in_words(root)
@@ -411,10 +442,10 @@ def worded(text: str) -> str:
     """Return the text of a rule with words in the place of values: `{subject.tier}` is "[tier]"."""
 
     def words(found: re.Match[str]) -> str:
-        path = _READ.fullmatch(found[1])
-        if path is None:
-            return found[0]
-        return f"[{_PARTIES.get(found[1]) or in_words(path[1].rpartition('.')[2])}]"
+        return f"[{_READ.sub(part, found[1])}]"
+
+    def part(found: re.Match[str]) -> str:
+        return _PARTIES.get(found[0]) or in_words(found[1].rpartition(".")[2])
 
     return _VALUE.sub(words, text)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from policyengine.reporting.site_pages import site_pages, type_words, worded
+from policyengine.reporting.markdown_report import markdown_report
+from policyengine.reporting.site_pages import setting_words, site_pages, type_words, worded
 from tests.reporting.test_report import report_of
 
 RULES = """
@@ -103,5 +104,65 @@ def test_the_name_of_an_action_is_what_is_asked():
 def test_names_may_be_broken_behind_a_dot_or_before_a_capital(pages):
     page = pages["settings/context.count.html"]
     assert '/dropAllAtOnce.html">drop<wbr>All<wbr>At<wbr>Once</a></th>' in page
-    assert "<h1>context.<wbr>practices</h1>" in pages["settings/context.practices.html"]
     assert ">use.<wbr>bad</h2>" in pages["gates/use.html"]
+
+
+def test_the_page_of_a_value_is_headed_by_words_and_found_by_its_name(pages):
+    page = pages["settings/context.practices.html"]
+    assert "<h1>Practices</h1>" in page
+    assert "<code>context.practices</code>" in page
+    assert (
+        'context.practices"><a href="settings/context.practices.html">Practices</a>'
+        in pages["index.html"]
+    )
+    assert '/settings/context.practices.html">Practices</a>' in pages["actions/read.html"]
+    assert setting_words("context.viewer.approved_follower") == "Viewer: approved follower"
+    assert setting_words("DirectMessage.sent_by") == "DirectMessage: sent by"
+
+
+TRIAL = """
+package trial
+enum Kind = good | bad
+entity User { kind: Kind, age: int, name: string }
+action read by User on User with { count: int }
+permit good: read
+    when subject.kind == good and subject.age > 3 and context.count < 5
+    because "{10 - context.count} of {subject.age * 2} are left to {subject}"
+forbid named: read when subject.name == "x"
+advisory forbid old: read when subject.kind == good because "old"
+test "t" {
+    expect allow read by User "u" { kind: good, age: 4, name: "y" } on User "v" with { count: 1 }
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def trial():
+    return dict(site_pages(report_of(text=TRIAL)))
+
+
+def test_a_rule_on_trial_is_not_said_to_forbid(trial):
+    said = trial["restricted.html"]
+    assert "1 rule forbids, whatever else permits; 1 is on trial, and changes nothing." in said
+    assert "On trial, it changes nothing: it would forbid: “old”." in said
+    assert "It would forbid in <a" in said
+    page = trial["actions/read.html"]
+    assert page.count("Forbidden</span> where this rule counts:") == 1
+    assert "On trial: nothing changes</span> where this rule counts:" in page
+
+
+def test_a_rule_on_trial_is_apart_in_markdown():
+    said = markdown_report(report_of(text=TRIAL))
+    assert "- forbids: access.named" in said
+    assert "- forbids on trial: access.old" in said
+
+
+def test_a_page_names_what_rules_read_and_no_change_was_found_of(trial):
+    page = trial["actions/read.html"]
+    at = page.index("Rules read these as well;")
+    assert "another: User: age, User: name, Count.</p>" in page[at:]
+    assert "User: kind" in page[:at]
+
+
+def test_values_within_an_expression_are_words(trial):
+    assert "“[10 - count] of [age * 2] are left to [who asks]”" in trial["actions/read.html"]

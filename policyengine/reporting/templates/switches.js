@@ -42,7 +42,7 @@ if (data) {
       target.replaceChildren(verdict, rest);
     });
     document.getElementById("summary").textContent =
-      `With these settings, ${allowed} of the ${rows.length} requests below are allowed.`;
+      `With these settings, ${allowed} of the ${rows.length} requests below ${allowed === 1 ? "is" : "are"} allowed.`;
     const effects = [];
     for (const [key, texts] of options)
       for (const text of texts) {

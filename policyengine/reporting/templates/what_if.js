@@ -65,7 +65,7 @@ if (data) {
     }
     for (const [name, items] of Object.entries(lists)) document.getElementById(name).replaceChildren(...(items.length ? items : [none()]));
     document.getElementById("summary").textContent =
-      `${lists.allowed.length} of ${tables.length} requests are allowed.`;
+      `${lists.allowed.length} of ${tables.length} requests ${lists.allowed.length === 1 ? "is" : "are"} allowed.`;
   };
   form.hidden = false;
   show();
