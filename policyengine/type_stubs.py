@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from keyword import iskeyword
 from typing import Final, assert_never
 
+from policyengine.model.entities import Entity
 from policyengine.model.types import (
     Attribute,
     EntityRefType,
@@ -34,6 +35,19 @@ _PRIMITIVES: Final = {
     "duration": "_datetime.timedelta | str",
     "ip": "_ip.IPv4Address | _ip.IPv6Address | _ip.IPv4Network | _ip.IPv6Network | str",
 }  # fmt: skip
+
+_READ: Final = {
+    "bool": "bool", "int": "int", "string": "str", "months": "str", "path": "str",
+    "decimal": "_decimal.Decimal", "datetime": "_datetime.datetime", "duration": "_datetime.timedelta",
+    "ip": "_ip.IPv4Address | _ip.IPv6Address | _ip.IPv4Network | _ip.IPv6Network",
+}  # fmt: skip
+"""What is read of a built entity, as `model.values.to_python` gives it."""
+
+_BUILTINS: Final = ("bool", "int", "str", "object", "frozenset", "list", "property")
+"""The names of Python's that are written."""
+
+_SLOTS: Final = ("id", "line", "parents_", "carried_", "complete_", "plain_", "described_")
+"""What a class of entities has beside its attributes and what `Entity` says."""
 
 _HEAD: Final = '''"""Types of a policy set, written by `policyengine stubs`: write them again when it changes."""
 
@@ -66,7 +80,7 @@ def type_stubs(schema: Schema) -> str:
 class _Writer:
     def __init__(self, schema: Schema) -> None:
         self._schema = schema
-        self._taken = {"Action", "Engine", "typed", "bool", "int", "object", "str"}
+        self._taken = {"Action", "Engine", "typed", *_BUILTINS}
         self._taken |= {*_IMPORTS.values()}
         self._names: dict[tuple[str, str], str] = {}
         self._before: list[str] = []
@@ -107,6 +121,7 @@ class _Writer:
             )
             contexts[name] = self._dict_of("context", name, wish, action.context.attributes)
             yield from self._flush()
+        yield from self._built()
         yield from self._engine(contexts)
 
     def _flush(self) -> list[str]:
@@ -124,23 +139,24 @@ class _Writer:
         attributes: Iterable[Attribute],
         *,
         all_optional: bool = False,
+        read: bool = False,
     ) -> str:
-        """Write the class of dicts with these attributes, and return its name."""
+        """Write the class of dicts with these attributes, as they are given or *read*, and return its name."""
         made = self._name(kind, of, wish)
         parts = []
         for attribute in attributes:
             type_ = self._type(
-                attribute.type, f"{made}{attribute.name[:1].upper()}{attribute.name[1:]}"
+                attribute.type, f"{made}{attribute.name[:1].upper()}{attribute.name[1:]}", read=read
             )
             optional = all_optional or attribute.optional
             parts.append((attribute.name, f"_t.NotRequired[{type_}]" if optional else type_))
         self._before.append(_dict(made, parts))
         return made
 
-    def _type(self, type_: Type, wish: str) -> str:
+    def _type(self, type_: Type, wish: str, *, read: bool = False) -> str:
         match type_:
             case Primitive(name):
-                return _PRIMITIVES[name]
+                return (_READ if read else _PRIMITIVES)[name]
             case EnumType() | LevelsType() | TaxonomyType():
                 key = "names", f"{type_.package}.{type_.name}"
                 if key not in self._names:
@@ -150,18 +166,61 @@ class _Writer:
                     self._before.append(f"\n{made.rstrip()}")
                 return self._names[key]
             case EntityRefType(name):
-                return f"{self._ref(name)} | _p.Entity"
+                return self._ref(name) if read else f"{self._ref(name)} | _p.Entity"
+            case SetType(element) if read:
+                made = (
+                    "list"
+                    if isinstance(element, RecordType | EntityRefType | SetType)
+                    else "frozenset"
+                )
+                return f"{made}[{self._type(element, wish, read=True)}]"
             case SetType(RecordType() | SetType() as element):
                 return f"_abc.Sequence[{self._type(element, wish)}]"
             case SetType(element):
                 inner = self._type(element, wish)
                 return f"_abc.Sequence[{inner}] | _abc.Set[{inner}]"
             case RecordType(attributes):
-                return self._dict_of("record", wish, wish, attributes)
+                kind = "read record" if read else "record"
+                return self._dict_of(kind, wish, wish, attributes, read=read)
             case TableType():
                 raise table_given(type_)
             case _:
                 assert_never(type_)
+
+    def _built(self) -> Iterator[str]:
+        """Write the classes of built entities, which are one at run time."""
+        types = {}
+        for name, type_ in self._schema.entities.items():
+            made = self._name("built", name, f"Built{name}")
+            types[name] = {
+                a.name: self._type(a.type, f"{made}{a.name[:1].upper()}{a.name[1:]}", read=True)
+                for a in type_.attributes
+            }
+        yield from self._flush()
+        if not types:
+            return
+        yield "\nif _t.TYPE_CHECKING:"
+        for name, attributes in types.items():
+            yield f"\n    class {self._name('built', name, '')}(_p.Entity, frozen=True):"
+            for attribute, written in attributes.items():
+                if self._is_read_by_name(attribute):
+                    yield "        @property"
+                    yield f"        def {attribute}(self) -> {written}: raise AttributeError\n"
+            asked = {f"_t.Literal[{a!r}]": type_ for a, type_ in attributes.items()} | {
+                "str": "object"
+            }
+            for key, written in asked.items() if attributes else ():
+                yield "        @_t.overload"
+                yield f"        def __getitem__(self, name: {key}) -> {written}: ..."
+            yield "        def __getitem__(self, name: str) -> object: raise KeyError\n"
+        yield "else:"
+        yield "".join(f"    {self._name('built', name, '')} = _p.Entity\n" for name in types)
+
+    def _is_read_by_name(self, attribute: str) -> bool:
+        """Tell whether an attribute of a built entity is one of Python, and hides no name that is written after it."""
+        is_name = attribute.isidentifier() and not iskeyword(attribute)
+        hidden = {*self._taken, *_SLOTS, *Entity.__annotations__}
+        return is_name and not hasattr(Entity, attribute) and attribute not in hidden
 
     def _engine(self, contexts: dict[str, str]) -> Iterator[str]:
         yield "\nclass Engine(_t.Protocol):"
@@ -180,7 +239,7 @@ class _Writer:
                     ]
                     for name, action in self._schema.actions.items()
                 ],
-                "_p.Decision",
+                ["_p.Decision"] * len(self._schema.actions),
             )  # fmt: skip
         yield from _overloaded(
             "entity",
@@ -193,11 +252,14 @@ class _Writer:
                 ]
                 for name, type_ in self._schema.entities.items()
             ],
-            "_p.Entity",
+            [self._name("built", name, "") for name in self._schema.entities],
         )  # fmt: skip
-        yield "\ndef typed(engine: _p.PolicyEngine) -> Engine:"
-        yield '    """Return the engine, which must be of this policy set."""'
-        yield "    return engine"
+        yield "\nif _t.TYPE_CHECKING:"
+        yield "    def typed(engine: _p.PolicyEngine) -> Engine: raise TypeError"
+        yield "else:"
+        yield "    def typed(engine):"
+        yield '        """Return the engine, which must be of this policy set."""'
+        yield "        return engine"
 
     def _keywords(self, name: str, type_: EntityType) -> list[str]:
         """Return the attributes as keywords; one that is called like a parameter is given in the dict."""
@@ -209,8 +271,10 @@ class _Writer:
         return " | ".join([*(self._name("entity", name, name) for name in types), "_p.Entity"])
 
 
-def _overloaded(name: str, signatures: Sequence[Sequence[str]], returned: str) -> Iterator[str]:
-    for parameters in signatures:
+def _overloaded(
+    name: str, signatures: Sequence[Sequence[str]], returns: Sequence[str]
+) -> Iterator[str]:
+    for parameters, returned in zip(signatures, returns, strict=True):
         if len(signatures) > 1:
             yield "    @_t.overload"
         yield f"    def {name}(self, {', '.join(parameters)}) -> {returned}: ...\n"

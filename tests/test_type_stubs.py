@@ -38,6 +38,9 @@ permit all_of_it: any
 """
 
 RIGHT = """
+from decimal import Decimal
+from typing import Literal
+
 from policyengine import PolicyEngine
 from policy_types import Action_, User, typed
 
@@ -48,6 +51,16 @@ plan: Action_ = {"type": "Action", "id": "plan", "properties": {
     "owner": {"type": "User", "id": "ann"}, "price": "1.5", "from": "10.0.0.1", "at": "2026-01-01"}}
 built = engine.entity("User", "bob", {"kind": "plain"}, parents=[])
 built = engine.entity("User", "bob", kind="plain", boss=built, parents=[])
+kind: Literal["plain", "odd one"] = built.kind
+tier: str = built["tier"]
+tags: frozenset[str] = built.tags
+city: str = built.home["city"]
+boss: str = built.boss["id"] + built.id
+other = engine.entity("Action", "plan", plan["properties"])
+price: Decimal = other.price
+friends: list[str] = [friend["id"] for friend in other.friends]
+secret: str = other["class"]
+count: int = engine.entity("None", "n", {"n": 1}).n
 allowed: bool = engine.decide(ann, "read", plan, {"why": "audit", "kinds": ["plain"]}, now="2026-01-01").allowed
 engine.require(built, "drop", plan, fields=["price"])
 """
@@ -59,6 +72,11 @@ WRONG = {
     'engine.entity("Usr", "bob")': "call-overload",
     'engine.entity("User", "bob", knid="plain")': "call-overload",
     'engine.entity("User", "bob", kind="od")': "call-overload",
+    "built.knid": "attr-defined",
+    "built.kind = 'plain'": "misc",
+    "wrong: int = built.tier": "assignment",
+    "wrong = built['tier']": "assignment",
+    "wrong = other.n": "attr-defined",
     'engine.decide(ann, "reed", plan, {"why": "x"})': "call-overload",
     'engine.decide(ann, "read", plan)': "call-overload",
     'engine.decide(ann, "read", plan, {"wy": "x"})': "call-overload",
@@ -121,3 +139,23 @@ def test_the_command_prints_it(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == type_stubs(PolicyEngine.load(tmp_path).schema)
     (tmp_path / "shop.policy").write_text(POLICY + "permit", encoding="utf-8")
     assert run(["stubs", str(tmp_path)]) == 2
+
+
+def test_what_is_read_is_of_the_type_that_is_written(tmp_path: Path):
+    """Of every type, and by the names that Python or the module has itself."""
+    engine = PolicyEngine.from_text("""
+        package p
+        enum Kind = plain | odd
+        entity U {
+            int: int, str: string, bool: bool, decimal: decimal, at: datetime, span: duration, months: months,
+            place: ip, path: path, kind: Kind, of: set<Kind>, friends: set<U>, object?: U, property: int, line: int,
+            rec: { at: datetime, many: set<{ a: decimal }> }, type: string, list: set<int>, Kind: Kind, _t: int,
+            key_: int, content_: string, BuiltU: int, parents_: int,
+        }
+        action read by U on U
+        permit p: read
+    """)
+    (tmp_path / "types_of_p.py").write_text(type_stubs(engine.schema), encoding="utf-8")
+    options = ["--strict", "--warn-unreachable", f"--cache-dir={KEPT}", "--config-file="]
+    shown, mistakes, code = api.run([*options, str(tmp_path / "types_of_p.py")])
+    assert (mistakes, code) == ("", 0), shown
