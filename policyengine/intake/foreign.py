@@ -14,6 +14,8 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from policyengine.model.entities import Entity
+from policyengine.model.records import Record
 from policyengine.model.request_messages import class_name, got
 
 
@@ -34,6 +36,8 @@ _PLAIN: Final = frozenset(
     [str, int, bool, float, type(None), list, tuple, set, frozenset, Refused, Repeated]
 )
 
+_OURS: Final = (Entity, Record)
+
 _NAMES: Final = frozenset([str, int, bool, float, type(None), Refused])
 
 _COPIES: Final[Mapping[type, Callable[[Any], object]]] = {
@@ -52,6 +56,8 @@ def plain(raw: object) -> Any:
     made = type(raw)
     try:
         if made in _PLAIN or (made is dict and _has_plain_names(raw)):
+            return raw
+        if issubclass(made, _OURS):
             return raw
         for base, copy in _COPIES.items():
             if issubclass(made, base):

@@ -21,13 +21,13 @@ from policyengine.intake.objects import Objects
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.intake.undeclared import Reads, Undeclared, read_of
-from policyengine.model.entities import Entity, Key
+from policyengine.model.entities import Entity, Key, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.gaps import CONTEXT, RESOURCE, SUBJECT, Gap, Search
 from policyengine.model.limits import Limits
 from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.records import Record
+from policyengine.model.records import Record, record_class
 from policyengine.model.request_messages import (
     Path,
     Problems,
@@ -138,6 +138,8 @@ class Validator:
         Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`
         with every problem of what is given.
         """
+        if store is None and (built := self._built(raw, target)) is not None:
+            return built
         raw = self._without_objects(raw, target)
         reading = self._reading(raw, store, target)
         action, *types = target
@@ -159,6 +161,31 @@ class Validator:
         assert context is None or isinstance(context, Record)
         assert moment is not None
         return GivenParts(subject, resource, context, moment, fields, known)
+
+    def _built(self, raw: RawRequest, target: TargetKey) -> GivenParts | None:
+        """Return the parts that are given where they were built by this schema and need no others; None if in doubt."""
+        if not (raw.fields is None and raw.entities is None and raw.store is None):
+            return None
+        schema, known, (action, *types) = self._schema, dict[Key, Entity](), target
+        for part, type_ in zip((raw.subject, raw.resource), types, strict=True):
+            if part is None:
+                continue
+            if type(part) is not entity_class(schema.entities[type_]) or part.carried_:
+                return None
+            key = part.key_
+            if part.line != frozenset((key,)) or key in known:  # it may have ancestors
+                return None
+            known[key] = part
+        context = raw.context
+        if context is not None:
+            made = record_class(schema.actions[action].context)
+            if type(context) is not made or context.carried_:
+                return None
+        try:
+            moment = clock.now() if raw.now is None else moment_of(raw.now)
+        except Exception:  # noqa: BLE001 - of a class, or a time zone, of somebody's
+            return None
+        return GivenParts(raw.subject, raw.resource, context, moment, None, known)
 
     def types(self, raw: RawRequest, store: EntityStore | None) -> tuple[str, str]:
         """Return the types of subject and resource; raises `InvalidRequest` where one of them has none."""

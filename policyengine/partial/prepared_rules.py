@@ -8,7 +8,7 @@ reads is not known after all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import chain, groupby
 from typing import Any, Final
@@ -46,7 +46,7 @@ class Asked(Struct, eq=False):
     """
 
     evaluator: Evaluator
-    tests: Mapping[ir.Expr, Callable[..., Any]]
+    tests: Sequence[Callable[..., Any]]
     parts: tuple[Any, ...]
     strings: Strings
     timed: dict[ir.Expr, tuple[bool, Sequence[int]]] = field(default_factory=dict)
@@ -74,7 +74,7 @@ class PreparedRules:
         self._private = _private_names(types.schema)
         self._shape = shape
         self._tests: list[ir.Expr] = []
-        self._compiled: Mapping[ir.Expr, Callable[..., Any]] = {}
+        self._compiled: Sequence[Callable[..., Any]] = ()
         self._uses = 0
         conditions = [ir.conjunction(tuple(_satisfied(rule))) for rule in self.rules]
         self._parts = [self._part(condition) for condition in conditions]
@@ -88,11 +88,9 @@ class PreparedRules:
         if self._uses == _USES:
             made = generate_tests(self._tests, unsure=True)
             functions = run(made.tree, made.objects, "<tests>")
-            self._compiled = {
-                test: functions[name] for test, name in zip(self._tests, made.names, strict=True)
-            }
+            self._compiled = [functions[name] for name in made.names]
         parts = known.subject, known.resource, known.context, now, known.entities, _NO_TURNS
-        tests = self._compiled if known.is_described else {}
+        tests = self._compiled if known.is_described else ()
         return Asked(Evaluator(known), tests, parts, Strings(self._written))
 
     def seen(self, asked: Asked) -> tuple[Any, ...] | None:
@@ -171,18 +169,18 @@ class PreparedRules:
         return self._shape.is_known(node) and not ir.mentions(node, "now")
 
     def _test(self, node: ir.Expr) -> _Part:
+        number, read = len(self._tests), self._reading(node)
         self._tests.append(node)
-        read = self._reading(node)
 
         def left(asked: Asked) -> ir.Expr:
             try:
-                return TRUE if asked.tests[node](*asked.parts) else FALSE
+                return TRUE if asked.tests[number](*asked.parts) else FALSE
             except Exception:  # noqa: BLE001 - something is not known, or the test is not compiled yet
                 return asked.evaluator.operand(node)
 
         def holds(asked: Asked) -> bool | None:
             try:
-                result = bool(asked.tests[node](*asked.parts))
+                result = bool(asked.tests[number](*asked.parts))
             except Exception:  # noqa: BLE001 - as above
                 return read(asked)
             asked.seen.append(result)
@@ -192,8 +190,8 @@ class PreparedRules:
 
     def _timed(self, node: ir.Expr) -> _Part:
         """Note whether *node* holds now, and leave it: what it is in may be decided without it."""
+        number, opposite, read = len(self._tests), negation(node), self._reading(node)
         self._tests.append(node)
-        opposite, read = negation(node), self._reading(node)
 
         def left(asked: Asked) -> ir.Expr:
             if node in asked.timed or ask(asked):
@@ -203,7 +201,7 @@ class PreparedRules:
         def ask(asked: Asked) -> bool:
             turns: list[int] = []
             try:
-                result = bool(asked.tests[node](*asked.parts[:-1], turns))
+                result = bool(asked.tests[number](*asked.parts[:-1], turns))
             except Exception:  # noqa: BLE001 - as above
                 return False
             asked.timed[node], asked.timed[opposite] = (result, turns), (not result, turns)
