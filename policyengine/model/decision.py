@@ -61,8 +61,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     The parts on which a service acts are there at once: `allowed`, `cause`, `exposed`, `obligations`.
     The parts for people and logs are worked out when they are first read, from the parts of the
-    request, and kept. (It is a msgspec struct, which is made in a third of the time of other classes;
-    with fewer fields it is made faster.)
+    request, and kept; a reason that takes microseconds is made again until something else is kept.
+    (It is a msgspec struct, which is made in a third of the time of other classes; with fewer fields it
+    is made faster.)
     """
 
     allowed: bool
@@ -251,11 +252,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
     @property
     def reason(self) -> str:
         """The reason, for an auditor: it may have values of other entities than the subject."""
-        kept = self._keeping()
-        reason: str | None = kept.reason
-        if reason is None:
-            reason = kept.reason = self._said(kept, public=False)
-        return reason
+        return self._said(public=False)
 
     def reason_for(self, audience: Audience) -> str:
         """Return the reason as *audience* may read it: `user`, `developer` or `auditor`.
@@ -264,20 +261,27 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """
         if known_audience(audience) == "auditor":
             return self.reason
-        kept = self._keeping()
-        reason: str | None = kept.public_reason
-        if reason is None:
-            reason = kept.public_reason = self._said(kept, public=True)
-        return reason
+        return self._said(public=True)
 
-    def _said(self, kept: _Kept, *, public: bool) -> str:
-        if kept.details is None:  # which may know all that determines the reason
-            parts = self._subject, self._resource, self._context, kept.rest
-            reason = self._answer.make_reason(*parts, allowed=self.allowed, public=public)
-            if reason is not None:
-                return reason
-        details = self._worked_out().details
-        said: str = details.public_reason() if public else details.reason()
+    def _said(self, *, public: bool) -> str:
+        rest, said, kept = self._rest, None, None
+        if type(rest) is _Kept:
+            kept, rest = rest, rest.rest
+            said = kept.public_reason if public else kept.reason
+            if said is not None:
+                return said
+        if kept is None or kept.details is None:  # without details, what determines it may do
+            parts = self._subject, self._resource, self._context, rest
+            said = self._answer.make_reason(*parts, allowed=self.allowed, public=public)
+            if said is not None and kept is None:  # it is made about as soon as a place to keep it
+                return said
+        if said is None or kept is None:
+            kept = self._worked_out()
+            said = kept.details.public_reason() if public else kept.details.reason()
+        if public:
+            kept.public_reason = said
+        else:
+            kept.reason = said
         return said
 
     @property

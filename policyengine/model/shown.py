@@ -163,6 +163,11 @@ def written_value(type_: Type, value: object) -> str:
 
 
 def _quoted(text: str) -> str:
+    if (
+        len(text) <= MOST_CHARACTERS and text.isascii() and text.isprintable()
+        and "\\" not in text and '"' not in text
+    ):  # fmt: skip
+        return f'"{text}"'
     shown = escaped(text)
     return f'"{shown}"' if '"' not in shown else '"' + shown.replace('"', '\\"') + '"'
 
@@ -175,6 +180,8 @@ def in_words(name: str) -> str:
 
 def shown_set(shown: Sequence[str]) -> str:
     """Return a set of which the elements are *shown* so: the first of them, and how many more."""
+    if len(shown) == 1:
+        return f"{{{shown[0]}}}"
     if len(shown) <= MOST_ELEMENTS:
         return "{" + ", ".join(sorted(shown)) + "}"
     first = [*nsmallest(MOST_ELEMENTS, shown), f"and {len(shown) - MOST_ELEMENTS:,} more"]

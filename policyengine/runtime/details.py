@@ -32,7 +32,7 @@ _MOST_CASES: Final = 4_096
 Known: TypeAlias = Mapping[tuple[str, str], Entity] | None
 """The entities that are known for a request; None where nothing is followed to others."""
 
-_Reasons: TypeAlias = dict[tuple[int, int], tuple[Words, Words]]
+_Reasons: TypeAlias = dict[int | tuple[int, int], tuple[Words, Words]]
 """Reasons, prepared, by what they depend on: for an auditor, and as all may read them."""
 
 
@@ -62,29 +62,35 @@ class Explainer(Struct, eq=False, dict=True):
         *, allowed: bool, public: bool,
     ) -> str | None:  # fmt: skip
         """Return the reason of a decision, of no more than it depends on; None if every rule must be judged."""
-        judges = self.judges
+        judges, bounds = self.judges, self.bounds
+        words: Words
         if judges is None:
-            return None
-        try:
-            bits = judges.grounds[allowed](subject, resource, context, now, entities)
-        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
-            return None
-        key = bits, bisect_right(self.bounds, now)
-        reasons = self._reasons[allowed]
-        found = reasons.get(key)
-        if found is None:
-            request = self.request(subject, resource, context, now, entities)
-            case = self.case(request, owed=False)
-            found = case.reason, case.public_reason
-            if len(reasons) < _MOST_CASES and not case.failed:
-                reasons[key] = found
-        words = found[public]
+            case = self._of_some((subject, resource, context, now, entities))
+            if case is None:
+                return None
+            words = case.public_reason if public else case.reason
+        else:
+            try:
+                bits = judges.grounds[allowed](subject, resource, context, now, entities)
+            except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+                return None
+            key = (bits, bisect_right(bounds, now)) if bounds else bits
+            reasons = self._reasons[allowed]
+            found = reasons.get(key)
+            if found is None:
+                request = self.request(subject, resource, context, now, entities)
+                case = self.case(request, owed=False)
+                found = case.reason, case.public_reason
+                if len(reasons) < _MOST_CASES and not case.failed:
+                    reasons[key] = found
+            words = found[public]
         return words if isinstance(words, str) else words(subject, resource, context, now, entities)
 
     def case(self, request: ValidRequest, *, owed: bool = True) -> JudgedRequest:
         """Return the request as it is judged; what is *owed* for it alone may be left out."""
         if self.judges is None:
-            return self._of_some(request) or self._judged(request)
+            some = self._of_some(request.roots) if request.fields is None else None
+            return some or self._judged(request)
         try:
             bits = self.judges.judge(
                 request.subject, request.resource, request.context, request.now, request.entities
@@ -109,17 +115,14 @@ class Explainer(Struct, eq=False, dict=True):
             return case
         return self._of_bits(bits, request)
 
-    def _of_some(self, request: ValidRequest) -> JudgedRequest | None:
+    def _of_some(self, roots: tuple[Any, ...]) -> JudgedRequest | None:
         """Return the case of the rules that may play a part, of many; None if it cannot be kept for others."""
-        if request.fields is not None:
-            return None
-        roots = request.roots
         try:
-            begun = bisect_right(self.bounds, request.now)
+            begun = bisect_right(self.bounds, roots[3]) if self.bounds else 0
             numbers = self.directory.concerned(roots)
             found = self._some.get((numbers, begun))
             if found is None:
-                found = _Some.of(self.rules.at(numbers), request.now)
+                found = _Some.of(self.rules.at(numbers), roots[3])
                 if len(self._some) < _MOST_CASES:
                     self._some[numbers, begun] = found
             if not found.plain:
@@ -133,7 +136,7 @@ class Explainer(Struct, eq=False, dict=True):
         key = (found, *holds, *has)
         case = self._cases.get(key)
         if case is None:
-            case = self._judged(request)
+            case = self._judged(self.request(*roots))
             if not case.failed:
                 case = replace(case, shared=True)
                 if len(self._cases) < _MOST_CASES > len(self._some):

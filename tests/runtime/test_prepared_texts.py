@@ -93,6 +93,22 @@ def test_reasons_of_some_rules_of_many_share_what_was_judged(judged: list[object
     assert len(judged) == 3
 
 
+@pytest.mark.parametrize("policy", [MANY, OWING])
+def test_a_reason_that_is_read_alone_needs_no_details(
+    policy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = PolicyEngine.from_text(policy)
+    engine.decide(user("a", 1), "read", doc()).reason_for("user")
+    monkeypatch.delattr(details.Explainer, "details")
+    monkeypatch.delattr(details.Explainer, "request")
+    decision = engine.decide(user("b", 1), "read", doc())
+    said = decision.reason_for("user")
+    assert said == decision.reason
+    assert decision.id  # from now on something is kept
+    assert decision.reason_for("user") is decision.reason_for("user")
+    assert decision.reason_for("user") == said
+
+
 def test_a_part_that_cannot_be_shown_is_a_question_mark_and_the_others_are_shown() -> None:
     def broken(*_: object) -> str:
         raise ZeroDivisionError
