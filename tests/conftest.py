@@ -77,11 +77,15 @@ def spark() -> Iterator[Any]:
 
 @contextmanager
 def started_spark() -> Iterator[Any]:
-    """Start a Spark of one core, and stop it."""
+    """Start a Spark of one core, and stop it.
+
+    It plans thousands of questions of few rows, for which compiling its own code well takes longer than it saves.
+    """
     sql = import_module("pyspark.sql")
     made = sql.SparkSession.builder.master("local[1]").config("spark.ui.enabled", "false")
     for name in ("spark.sql.shuffle.partitions", "spark.default.parallelism"):
         made = made.config(name, "1")
+    made = made.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
     session = made.config("spark.sql.session.timeZone", "UTC").getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     yield import_module("ibis").pyspark.connect(session)
