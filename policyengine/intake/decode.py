@@ -55,6 +55,10 @@ from policyengine.model.types import (
 )
 from policyengine.model.values import ABSENT, INVALID, Invalid, OutOfRange
 
+_CONTEXT: Final = inside(None, "context")
+_BESIDE: Final = frozenset({"now", "fields", "entities"})
+"""Parts of a request that are looked for in its context."""
+
 _PARSERS: Final[Mapping[str, Callable[[str], object]]] = {
     "decimal": values.parse_decimal,
     "datetime": values.parse_datetime,
@@ -215,7 +219,8 @@ class Reader(Struct):
         parts = self.mapping(described(type_), raw, path)
         if parts is None:
             return INVALID
-        found, complete = self.attributes(type_, "the record", parts, path)
+        owner = "the context" if path == _CONTEXT else "the record"
+        found, complete = self.attributes(type_, owner, parts, path)
         return made(*found, complete_=complete, plain_=complete)
 
     def attributes(
@@ -261,6 +266,8 @@ class Reader(Struct):
             self.report("PE504", path, f"{owner} has an attribute that is not declared")
         elif isinstance(name, str):
             hint = self.problems.hint(name, type_.by_name)
+            if path == _CONTEXT and name in _BESIDE:
+                hint = f"; `{name}` stands beside the context, not in it"
             said = f"{owner} has no attribute `{shown(name)}`{hint}"
             self.report("PE504", inside(path, name), said)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import date, datetime
 from typing import Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
@@ -237,6 +238,8 @@ def got(raw: object, *, private: bool) -> str:
             return "a list"
         case AbstractSet():
             return "a set"
+        case date() if not isinstance(raw, datetime):
+            return "a `date`, which has no time: its `isoformat()` stands for midnight in UTC"
         case _:
             return f"something of the Python type `{class_name(type(raw))}`"
 

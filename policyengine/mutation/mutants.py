@@ -123,10 +123,9 @@ def _of_rule(rule: CheckedRule, sources: Mapping[str, Source]) -> Iterator[Mutan
                 less = replace(node, clauses=rest)
                 yield mutant(f"drop-{word}", f"`{word}` is left out", clause.span, less)
             case nodes.When(condition) | nodes.Unless(condition):
-                word = type(clause).__name__.lower()
                 less = replace(node, clauses=rest)
                 if not isinstance(condition, nodes.And | nodes.Or):
-                    what = f"`{word}` is left out"
+                    what = f"the condition `{shortened(condition, sources)}` is left out"
                     yield mutant("drop-condition", what, clause.span, less)
                 typing = next(iter(rule.typings.values()))
                 for kind, what, where, old, new in _changes(condition, typing, sources):

@@ -186,6 +186,11 @@ def test_problems_say_where_they_are(type_, raw, problems):
         (INT, 1.5, "got a float"),
         (INT, None, "got null"),
         (INT, object(), "of the Python type `object`"),
+        (
+            DATETIME,
+            date(2026, 9, 1),
+            "got a `date`, which has no time: its `isoformat()` stands for midnight",
+        ),
         pytest.param(BOOL, 10**5000, "got an int", id="longer-than-python-prints"),
         (RecordType(()), 1, "an object"),
         (PLACE, 1, "a record of `lat`, `long`"),

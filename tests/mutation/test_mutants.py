@@ -24,7 +24,7 @@ def test_a_rule_as_a_whole():
     assert found == {
         ("scope.f", "drop-rule", "the rule is left out"),
         ("scope.f", "swap-effect", "`forbid` becomes `permit`"),
-        ("scope.f", "drop-condition", "`when` is left out"),
+        ("scope.f", "drop-condition", "the condition `subject.away` is left out"),
         ("scope.f", "negate", "`subject.away` is negated"),
     }
     exposes = changes("gate scope { expose e: list fields text }")
@@ -249,7 +249,7 @@ def test_rows_of_tables_that_rules_use():
           for name in ("research", "health", "sales")),
         ("fit", "the row of `health` is left out", frozenset({"scope.b"})),
     }  # fmt: skip
-    (condition,) = [m for m in mutants_of(checked) if m.of == "scope.b" and "fit[p]" in m.what]
+    (condition,) = [m for m in mutants_of(checked) if m.of == "scope.b" and m.kind == "negate"]
     assert condition.what == "`every p in context.purposes: fit[p]` is negated"
 
 

@@ -194,7 +194,7 @@ def test_what_no_test_could_expect_comes_without_one():
     assert "away: true" in negated.test
     assert "oblige erase(24h)" in negated.test
     (without,) = (one for one in survivors if not one.test)
-    assert without.what == "`when` is left out"
+    assert without.what == "the condition `subject.away` is left out"
 
 
 def test_what_depends_on_no_time_says_none():
