@@ -104,6 +104,13 @@ def _part(engine: PolicyEngine, given: Json, store: EntityStore, rng: Random) ->
     return engine.entity(given["type"], given["id"], given["properties"], parents=given["parents"])
 
 
+def _is_of(store: EntityStore, part: Json) -> bool:
+    """Whether the request says no more of a part than the store."""
+    if isinstance(part, dict):
+        return part.keys() == {"type", "id"} and (part["type"], part["id"]) in store
+    return part is store.get(part.key_)
+
+
 def _search(
     engine: PolicyEngine,
     store: EntityStore,
@@ -133,7 +140,8 @@ def _search(
         pages = list(_pages(ask, rng))
     except InvalidRequest:
         # Where the request says more of entities of the store, one that is given may be known better.
-        if question["entities"] in (None, store):
+        [other] = (part for role, part in parts.items() if role != who)
+        if question["entities"] in (None, store) and _is_of(store, other):
             assert refused == set(of_type)
         return 0, 0
     found = [entity.key_ for page in pages for entity in page.items]
