@@ -297,10 +297,14 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         """Return the same moment as *audience* may know it: for all but auditors, None where it may reveal something hidden."""
         if known_audience(audience) == "auditor":
             return self.valid_until
+        if not self._answer.timed:  # then no details are needed to say so
+            return None
         until = self._worked_out().details.public_until(allowed=self.allowed)
         return None if until is None else to_datetime(until)
 
     def _until(self) -> int | None:
+        if not self._answer.timed:
+            return None
         kept = self._worked_out()
         if kept.valid_until is None:
             kept.valid_until = (kept.details.valid_until(allowed=self.allowed),)

@@ -203,7 +203,7 @@ class SharedResult(Struct, frozen=True):
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
     the request. *problems*: of one that was refused. *what_is_read* gives what rules may
-    read of the request; *make_reason* the reason, sooner than the details do.
+    read of the request; *make_reason* the reason, sooner than the details do. *timed*: whether the time may play a part.
     """
 
     allowed: bool
@@ -218,3 +218,4 @@ class SharedResult(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     what_is_read: WhatIsRead = no_request
     make_reason: MakeReason = no_reason
+    timed: bool = True

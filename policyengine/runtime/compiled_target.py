@@ -204,7 +204,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     def _own(self) -> tuple[Any, ...]:
         """The parts that are the same in all results."""
         made = self.make_details, self.written, self.make_request
-        return self.digest, *made, (), self._what_is_read, self.reason
+        return self.digest, *made, (), self._what_is_read, self.reason, self.timed
 
     def _what_is_read(self) -> RequestNeeds:
         return self.needs  # which are not known yet when the first results are made

@@ -104,6 +104,7 @@ def test_a_reason_that_is_read_alone_needs_no_details(
     decision = engine.decide(user("b", 1), "read", doc())
     said = decision.reason_for("user")
     assert said == decision.reason
+    assert decision.valid_until_for("user") is decision.valid_until is None
     assert decision.id  # from now on something is kept
     assert decision.reason_for("user") is decision.reason_for("user")
     assert decision.reason_for("user") == said
