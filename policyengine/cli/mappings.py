@@ -65,7 +65,7 @@ def named(name: str) -> Any:
         found: Any = import_module(module)
         for part in inner.split("."):
             found = getattr(found, part)
-    except Exception as problem:  # noqa: BLE001 - a module of the user's may raise anything
+    except (Exception, SystemExit) as problem:  # noqa: BLE001 - a module of the user's may raise anything
         said = f"{type(problem).__name__}: {problem}".split("\n")[0]
         raise FailingInput(f"`{name}` cannot be imported: {said}") from None
     return found

@@ -68,6 +68,8 @@ def read_configuration(path: Path, slugs: Iterable[str]) -> Configuration:
         document = tomllib.loads(read_regular(path, _LARGEST).decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
         raise ConfigurationError(f"`{path}` is no TOML: {problem}") from None
+    except RecursionError:
+        raise ConfigurationError(f"`{path}` is nested too deeply") from None
     table: object = document
     for key in ("tool", "policyengine", "lint"):
         table = table.get(key, {}) if isinstance(table, dict) else {}

@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from policyengine.diagnostics.reading import read_regular
+
 _LIST = "files.txt"
 _FIRST = "A report of policyengine. It is replaced as a whole; its files are:"
 
@@ -33,8 +35,8 @@ def check_folder(folder: Path) -> None:
         return
     listed: set[str] = set()
     if _LIST in present:
-        first, *names = (folder / _LIST).read_text(encoding="utf-8", errors="replace").splitlines()
-        listed = {_LIST, *names} if first == _FIRST else set()
+        lines = read_regular(folder / _LIST).decode(errors="replace").splitlines()
+        listed = {_LIST, *lines[1:]} if lines[:1] == [_FIRST] else set()
     others = sorted(present - listed)
     if others:
         more = f" and {len(others) - 1} more" if len(others) > 1 else ""

@@ -27,6 +27,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from msgspec import Struct
 
+from policyengine.diagnostics.reading import open_regular, read_regular
 from policyengine.tables.decide_rows import Counts, DecidingEngine, decide_rows, with_gained
 from policyengine.tables.request_columns import PROBLEM, RequestColumns, UnfitTable
 from policyengine.version import __version__
@@ -90,7 +91,7 @@ class TableJob(Struct, frozen=True):
             if path.is_dir() or not path.parent.is_dir():  # not when all is decided
                 number = errno.EISDIR if path.is_dir() else errno.ENOENT
                 raise OSError(number, os.strerror(number), str(path))
-        with self.table.open("rb") as file:
+        with open_regular(self.table) as file:
             source = _opened(file, self.table)
             columns = RequestColumns(engine.schema, source.schema_arrow, self.kept, self.now)
             moment = self._begin(source.metadata, os.fstat(file.fileno()), engine.digest)
@@ -149,9 +150,9 @@ class TableJob(Struct, frozen=True):
         note = self.parts / "run.json"
         if note.exists():
             try:
-                found = json.loads(note.read_bytes())
+                found = json.loads(read_regular(note))
                 began: str = found.pop("began")
-            except (ValueError, LookupError, AttributeError):
+            except (ValueError, LookupError, AttributeError, TypeError, RecursionError):
                 found, began = mine | {"batch": None}, ""
             if found != mine:
                 differs = next((k for k in mine if found.get(k) != mine[k]), "batch")
@@ -293,6 +294,6 @@ def _in_a_line(problem: Exception) -> str:
 
 def _rows_of(table: Path) -> int:
     """Return how many rows a Parquet file says that it has; raises `UnfitTable` if it is none."""
-    with table.open("rb") as file:
+    with open_regular(table) as file:
         rows: int = _opened(file, table).metadata.num_rows
         return rows

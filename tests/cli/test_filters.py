@@ -102,6 +102,7 @@ def test_a_subject_may_be_named(shop: Path, capsys):
         ([*ASKED[:5], "stored_shop:NONE", "--dialect", "sqlite"], "is no mapping"),
         ([*ASKED[:5], "stored_shop:WRONG", "--dialect", "sqlite"], "does not fit the policies"),
         ([*ASKED[:5], "no_such_module:A", "--dialect", "sqlite"], "cannot be imported"),
+        ([*ASKED[:5], "leaving:A", "--dialect", "sqlite"], "cannot be imported: SystemExit: 0"),
         ([*ASKED, "--subject", "User:ann", "--dialect", "sqlite"], "give `--request`, or"),
         ([*ASKED[:2], "--dialect", "sqlite", "--subject", "User:\udcff"], "'--subject'.* not UTF-8"),
         ([*VERIFY, "sqlite:///none.db"], "there is no file `none.db`"),
@@ -112,6 +113,7 @@ def test_a_subject_may_be_named(shop: Path, capsys):
     ],
 )  # fmt: skip
 def test_bad_input_is_named_in_a_line(shop: Path, capsys, command, said):
+    Path("leaving.py").write_text("raise SystemExit(0)")
     capsys.readouterr()
     assert run(command) == 2
     found = capsys.readouterr()

@@ -83,6 +83,7 @@ def test_a_configuration_says_what_counts(tmp_path):
         ("per-file-ignores = []", "no table of patterns"),
         ('per-file-ignores = { "*" = ["bare"] }', "there is no lint rule `bare`"),
         ("select = [", "is no TOML"),
+        (f"select = {'[' * 50_000}", "nested too deeply"),
     ],
 )
 def test_a_wrong_configuration_is_an_error(tmp_path, text, said):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from policyengine.reporting.write_site import OtherFilesError, check_folder, write_site
@@ -29,6 +31,21 @@ def test_other_files_are_never_touched(tmp_path, name):
     with pytest.raises(OtherFilesError, match="holds what is no report"):
         write_site(out, [("index.html", "x")])
     assert files(out) == {name}
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\0", "files.txt\n"])
+def test_a_list_that_is_no_report_s_is_of_others(tmp_path, text):
+    out = tmp_path / "site"
+    out.mkdir()
+    (out / "files.txt").write_text(text)
+    with pytest.raises(OtherFilesError, match=r"holds what is no report: `files\.txt`"):
+        check_folder(out)
+
+
+def test_a_list_that_is_a_pipe_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "files.txt")
+    with pytest.raises(OSError, match="not a regular file"):
+        check_folder(tmp_path)
 
 
 def test_a_report_with_a_file_beside_is_not_replaced(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -300,6 +301,27 @@ def test_entities_in_structs_lack_what_is_null(engine: PolicyEngine):
         engine, RequestColumns(engine.schema, batch.schema), batch, NOW
     ).to_pylist()
     assert (row["allowed"], "there is no null" in (row["problem"] or "")) == (False, False)
+
+
+def test_a_table_that_is_a_pipe_is_refused_at_once(tmp_path: Path, engine: PolicyEngine):
+    made = job(tmp_path, world())
+    made.table.unlink()
+    os.mkfifo(made.table)
+    with pytest.raises(OSError, match="not a regular file"):
+        made.run(engine)
+    with pytest.raises(OSError, match="not a regular file"):
+        TableJob.of(made.table, made.out)
+
+
+@pytest.mark.parametrize("note", ["", "[" * 100_000, "7", "[1]", '{"began": 1}'])
+def test_a_note_of_something_else_is_not_gone_on_with(
+    tmp_path: Path, engine: PolicyEngine, note: str
+):
+    made = job(tmp_path, world())
+    made.parts.mkdir()
+    (made.parts / "run.json").write_text(note)
+    with pytest.raises(UnfitTable, match=re.escape(str(made.parts))):
+        made.run(engine)
 
 
 def test_files_that_are_cut_short_are_named(tmp_path: Path, engine: PolicyEngine):
