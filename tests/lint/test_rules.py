@@ -38,7 +38,9 @@ def test_rules_are_told_apart():
     assert len({rule.code.slug for rule in RULES}) == len({rule.code.number for rule in RULES})
 
 
-@pytest.mark.parametrize("name", some(["hospital", "x"], 2))  # `make check` lints all of them
+@pytest.mark.parametrize(
+    "name", some(["workspace", "hospital", "x"], 3)
+)  # `make check` lints all of them
 def test_the_shipped_policies_have_no_finding(name):
     assert [f"{d.code} {d.message}" for d in lint(loaded(name).checked, now=NOW).items] == []
 

@@ -16,7 +16,7 @@ from policyengine.syntax.node import Node, walk
 from tests.strategies import seeds
 from tests.whole import some
 
-SETS = ("hospital", "workspace", "x")
+SETS = ("workspace", "hospital", "x")
 
 
 def sources_of(name: str) -> dict[str, Source]:
