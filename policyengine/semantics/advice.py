@@ -316,6 +316,8 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
             return "add one after the other to a datetime: `x + 1mo + 1d`"
         case (("<" | "<=" | ">" | ">="), (EnumType() as one, other)) if one == other:
             return f"an enum has no order: if it should have one, declare `levels {one} = … < …`"
+        case "contains", (one, other) if (one, other) == (SCHEDULE, DATETIME):
+            return f"write `{right} within {left}`"
         case "contains", (SetType(element), other) if element == other:
             return f"of a set write `{right} in {left}`"
         case "contains", (SetType(), SetType()):

@@ -22,6 +22,7 @@ from policyengine.model.types import (
     DURATION,
     PATH,
     PRIMITIVES,
+    SCHEDULE,
     STRING,
     Attribute,
     EntityRefType,
@@ -423,6 +424,8 @@ class ExpressionChecker:
                         else ""
                     )
                     help = help_of_call(name.name, said(object_, "")) or help
+                    if type_ == SCHEDULE:
+                        help = f"write `now within {said(object_, 'S')}`"
                     if type_ == DURATION:
                         help = "a duration is compared as it is: `… > 30d`"
                     self.problems.append(

@@ -184,7 +184,7 @@ def quotes(s: ParseState) -> Diagnostic | None:
             return error("PE119", s.before, "`ip` begins an address in quotes", "leave `ip` out")
         return _ip(s, s.before)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
-        help = f'write `"{s.text}"`'
+        help = f'write `"{s.run}"`'
         if s.next_character == '"' and s.source.text[s.end : s.end + 1] == '"':
             help = f"leave {s.found} out: a text shows values with `{{…}}` by itself"
         return error(

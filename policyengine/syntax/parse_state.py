@@ -47,6 +47,7 @@ _LOOK_BACK = 300
 """The number of characters before the text found that patterns look at: some take long on a long text."""
 
 _COMMENT_OR_SIGN = re.compile(r"#[^\n]*|[^\s#]")
+_RUN = re.compile(r"\w[\w/-]{0,38}\w")
 _WRONG_WORD = re.compile(r"[A-Za-z0-9_]+(?:\.[A-Za-z0-9_]+)*|[^\sA-Za-z0-9_\"#(){}\[\],;']{1,3}|.?")
 
 
@@ -135,6 +136,12 @@ class ParseState:
     def text(self) -> str:
         """The text found; empty at the end of the file."""
         return self.source.text[self.start : self.end]
+
+    @cached_property
+    def run(self) -> str:
+        """The text found with what is one word to somebody who leaves out its quotes, as in `LIB-7`."""
+        found = _RUN.match(self.source.text, self.start)
+        return self.text if found is None else found[0]
 
     @cached_property
     def span(self) -> Span:
