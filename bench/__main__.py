@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -13,9 +13,10 @@ from bench import memory, results, worlds
 from bench import parts as decision_parts
 from bench import questions as asking
 from bench import reading as reading_apart
+from bench import spread as spread_apart
 from bench.contestants import CONTESTANTS
 from bench.questions.answer import QUICK
-from bench.timing import ROUNDS
+from bench.timing import ROUNDS, Measured
 
 README = Path(__file__).with_name("README.md")
 
@@ -51,10 +52,23 @@ def parts(rounds: int) -> None:
 @click.option("--rounds", default=ROUNDS, show_default=True)
 def reading(rounds: int) -> None:
     """Take the reading of dicts and of JSON apart: what each part and each step takes."""
-    for found in reading_apart.measure(asking.Scale().requests, rounds):
-        click.echo(f"{'':<40}{'µs':>8}{'× by hand':>12}")
+    requests = asking.Scale().requests
+    whole = reading_apart.measure_platform(requests, rounds)
+    _tell_apart(*reading_apart.measure(requests, rounds), whole)
+
+
+@main.command()
+@click.option("--rounds", default=ROUNDS, show_default=True)
+def spread(rounds: int) -> None:
+    """Take apart why decisions among many tenants cost more: the rules, or the memory that is visited."""
+    _tell_apart(*spread_apart.measure(asking.Scale().requests, rounds))
+
+
+def _tell_apart(*tables: Mapping[str, Measured]) -> None:
+    for found in tables:
+        click.echo(f"{'':<44}{'µs':>8}{'× first':>12}")
         for name, measured in found.items():
-            click.echo(f"{name:<40}{measured.microseconds:>8.3f}{measured.ratio:>12.2f}")
+            click.echo(f"{name:<44}{measured.microseconds:>8.3f}{measured.ratio:>12.2f}")
 
 
 @main.command()

@@ -1,20 +1,24 @@
 """Take the reading of a request apart: what each part takes as a dict, and each step from JSON to JSON.
 
-In the small world. A part is told by a request in which the others are built: what it takes more than
+In the small world, and requests as a whole of policies/x. A part is told by a request in which the others are built: what it takes more than
 one that is built altogether.
 """
 
 from __future__ import annotations
 
+import json
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from bench.questions.platform import platform
 from bench.questions.small import small
 from bench.timing import Measured, each, side_by_side
 from bench.worlds import apps
+from bench.worlds import platform_by_hand as platform_hand
+from bench.worlds.platform_json_by_hand import read
 
 _NOW = "2026-01-01T00:00:00Z"
 
@@ -87,7 +91,7 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
         for subject, action, resource, context in plain:
             decide(subject, action, resource, context).to_bytes()
 
-    json = {
+    steps = {
         "by hand, with json": each(apps.WITH_JSON, wires),
         "by hand, with msgspec": each(apps.WITH_MSGSPEC, wires),
         "parsing": each(decode, wires),
@@ -97,5 +101,34 @@ def measure(requests: int, rounds: int) -> tuple[dict[str, Measured], dict[str, 
     }
     return (
         side_by_side(dicts, len(forms), rounds),
-        side_by_side(json, len(forms), rounds),
+        side_by_side(steps, len(forms), rounds),
     )
+
+
+def measure_platform(requests: int, rounds: int) -> dict[str, Measured]:
+    """Return what requests of policies/x take, over the function by hand, to which objects are given."""
+    world = platform(requests)
+    decide, operations = world.engine.decide, world.operations
+    world.compare_built()
+    documents = [json.loads(asked.wire) for asked in world.asks]
+
+    def made_by_hand() -> None:
+        for document in documents:
+            platform_hand.allows(*read(document, operations))
+
+    def built() -> None:
+        for asked in world.asks:
+            decide(*asked.built, now=asked.now).allowed
+
+    def dicts() -> None:
+        for asked in world.asks:
+            decide(*asked.dicts, now=asked.now, entities=asked.entities).allowed
+
+    dicts()  # which makes the readers
+    contestants = {
+        "by hand": lambda: [platform_hand.allows(*asked.by_hand) for asked in world.asks],
+        "objects made of dicts by hand, unchecked": made_by_hand,
+        "all parts built": built,
+        "all parts as dicts, and entities": dicts,
+    }
+    return side_by_side(contestants, len(world.asks), rounds)

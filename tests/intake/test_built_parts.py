@@ -148,23 +148,6 @@ def test_as_many_entities_as_there_are_may_be_carried_but_none_otherwise(many):
     assert [code for code, _ in _twice(engine, app, "read", closed)] == ["PE510"]
 
 
-def test_a_context_is_built_in_as_few_steps_however_many_attributes_its_type_has():
-    many = ", ".join(f"a{number}?: int" for number in range(40))
-    engine = PolicyEngine.from_text(
-        "package built\nentity User {}\n"
-        "action few by User on User with { a0?: int }\n"
-        f"action many by User on User with {{ {many} }}\n"
-        'gate opening "who may"\n'
-        "gate opening { permit both: few, many }\n"
-    )
-    for action in ("few", "many"):
-        engine.context(action, {"a0": 1})
-    counts = [
-        calls(lambda action=action: engine.context(action, {"a0": 1})) for action in ("few", "many")
-    ]
-    assert counts[0] == counts[1]
-
-
 def test_the_limit_of_each_engine_counts_for_what_parts_carry(engine):
     few = PolicyEngine.from_text(POLICY, limits=Limits(ancestors=1))
     _open(engine)
