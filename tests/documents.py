@@ -71,7 +71,7 @@ SMALLER: Mapping[str, str] = {
     r"python -m bench growth": (
         "python -m bench growth --world scans --sizes 10 --contestant 'policyengine, decide'"
     ),
-    r"(python -m bench (?:parts|reading))": r"\1 --rounds 1",
+    r"(python -m bench (?:parts|reading|spread))": r"\1 --rounds 1",
     r"python -m bench memory": "python -m bench memory --reloads 3 --rules 10",
     r"python -m bench\.compare": "python -m bench.compare --help",
     r"python -m tests\.filters\.filter_law": "python -m tests.filters.filter_law --sets 5",
