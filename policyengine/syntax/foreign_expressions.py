@@ -51,6 +51,9 @@ def _word_before_operand(s: ParseState) -> Diagnostic | None:
         return error("PE110", s.before, message, "leave it out")
     if s.text in foreign_words.OPERATORS and word not in ("there", "is"):
         return None
+    of_sets = foreign_words.AFTER_CONTAINS.get(word)
+    if of_sets and s.source.text[: s.before.start].rstrip().endswith(" contains"):
+        return error("PE110", s.before, f"there is no operator `contains {word}`", of_sets)
     help = foreign_words.BEFORE_OPERANDS.get(word)
     if help is None:
         return None

@@ -86,7 +86,19 @@ OPERATORS = {
     "between": "write `low <= x and x < high`",
 }
 
+AFTER_CONTAINS = {
+    "any": "write `overlaps`",
+    "all": "write `b subset a` for `a contains all b`",
+}
+
 PHRASES = {
+    "is not empty": "write `size({owner}.{name}) > 0`",
+    "is empty": "write `size({owner}.{name}) == 0`",
+    "is not true": "write `not {owner}.{name}`",
+    "is false": "write `not {owner}.{name}`",
+    **dict.fromkeys(("is true", "is not false"), "write `{owner}.{name}` alone"),
+    "is before": "write `<`",
+    "is after": "write `>`",
     **dict.fromkeys(
         ("is null", "is none", "is absent", "is undefined"), "write `{owner} not has {name}`"
     ),
