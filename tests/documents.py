@@ -76,7 +76,7 @@ SMALLER: Mapping[str, str] = {
     r"python -m bench\.compare": "python -m bench.compare --help",
     r"python -m tests\.filters\.filter_law": "python -m tests.filters.filter_law --sets 5",
     r"python -m tests\.filters\.shipped_filters": "python -m tests.filters.shipped_filters --requests 2 --of 20",
-    r"(python -m tests\.filters\.exact_filters) --rows 1000000": r"\1 --rows 1000 --only SQLite",
+    r"(python -m tests\.filters\.exact_filters) --rows 1000000.*": r"\1 --rows 1000 --only SQLite",
     r"(python -m bench\.filters \w+) --rows 1000000\d? .*": r"\1 --rows 1000 --rounds 1",
     r"python -m tests\.reloads.*": "python -m tests.reloads --count 10",
     r"python -m tests\.kills.*": "python -m tests.kills --count 10",
