@@ -59,7 +59,21 @@ class Undeclared(Struct):
                     read = owner.by_name if self.reads is None else self.reads().get(owner, ())
                 if other in read:
                     return other
-        return next((one for one in others if self._near(name, one)), None)
+        inside = self._meant_inside(name, owner, given)
+        return inside or next((one for one in others if self._near(name, one)), None)
+
+    def _meant_inside(self, name: str, owner: Owner, given: Collection[object]) -> str | None:
+        """Return the part that may be meant of a record that is absent: `blocked` beside `profile`, where it belongs."""
+        for attribute in owner.attributes:
+            record = attribute.type
+            if not isinstance(record, RecordType) or attribute.name in given:
+                continue
+            for part in record.attributes:
+                if self._near(name, part.name) and (
+                    self.reads is None or part.name in self.reads().get(record, ())
+                ):
+                    return f"{attribute.name}.{part.name}"
+        return None
 
     def drop(self, path: Path) -> None:
         """Note a member that is dropped."""

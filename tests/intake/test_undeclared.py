@@ -202,3 +202,32 @@ def test_near(one, other):
 )
 def test_far(one, other):
     assert not are_near(one, other)
+
+
+RECORDS = """
+package b
+entity Clerk { profile?: { blocked?: bool, nickname?: string } }
+entity Door
+action open by Clerk on Door
+permit c: open
+forbid p: open when subject has profile and subject.profile has blocked and subject.profile.blocked
+"""
+
+
+@pytest.mark.parametrize(
+    ("properties", "cause"),
+    [
+        ({"blocked": True}, "invalid_request"),
+        ({"isBlocked": True}, "invalid_request"),
+        ({"nickname": "Kit"}, "permitted"),  # which no rule reads
+        ({"blocked": True, "profile": {"blocked": False}}, "permitted"),
+        ({"profile": {"blocked": True}}, "forbidden"),
+    ],
+)
+def test_a_part_of_an_absent_record_may_be_meant_beside_it(properties, cause: str):
+    engine = PolicyEngine.from_text(RECORDS, undeclared="drop")
+    found = engine.decide_request({
+        "subject": {"type": "Clerk", "id": "c", "properties": properties},
+        "action": {"name": "open"}, "resource": {"type": "Door", "id": "d"},
+    })  # fmt: skip
+    assert found.cause == cause
