@@ -144,6 +144,7 @@ BOUNDED = {
     "generated._shown": "weak: it goes with what was compiled",
     "generated.linecache.cache": "taken back by a finalizer of what was compiled",
     "policyengine.globals()": "the public names",
+    "several_sets._ACT": "one, in a process that only runs it",
     "time_zones.zone_of": "one for each time zone that schedules name",
     "calendar.next_turn": "of moments and schedules, the latest 4,096 pairs",
     "calendar._zone": "one for each time zone that schedules name",

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Callable, Iterable, Sequence
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, TypeAlias
 
 import click
 
 from policyengine.cli.loading import plural
 from policyengine.cli.output import FINE, MISUSE, FailingInput, complain, say, say_parts
+
+Act: TypeAlias = Callable[[tuple[str, ...]], int]
+"""Runs a command on the policy set in some paths; returns its exit code."""
 
 
 def each_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -21,29 +31,104 @@ def each_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run_on_sets(
-    paths: tuple[str, ...], act: Callable[[tuple[str, ...]], int], *, each: bool, text: bool
+    paths: tuple[str, ...], act: Act, *, each: bool, text: bool, at_once: bool = False
 ) -> int:
     """Run *act* on *paths* as one set, or on each set in them, and sum up; return the highest exit code.
 
-    *text*: whether text is written, and nothing but text. A set that cannot be read does not keep others from their turn.
+    *text*: whether text is written, and nothing but text. *at_once*: whether sets may be taken at the same time, on all
+    cores. A set that cannot be read does not keep others from their turn.
     """
     if not each:
         return act(paths)
     if not text:
         raise click.UsageError("`--each` writes nothing but text", click.get_current_context())
     codes: dict[str, int] = {}
-    for folder in _sets_in(paths):
+    folders = _sets_in(paths)
+    run = _at_once if at_once and len(folders) > 1 and hasattr(os, "fork") else _one_by_one
+    for folder, finish in run(act, folders):
         say_parts((f"\n{folder}" if codes else folder, "bold"))
-        try:
-            codes[folder] = act((folder,))
-        except FailingInput as problem:
-            complain(*problem.args)
-            codes[folder] = MISUSE
+        done = finish()
+        if isinstance(done, FailingInput):
+            complain(*done.args)
+        codes[folder] = MISUSE if isinstance(done, FailingInput) else done
     bad = [folder for folder, code in codes.items() if code != FINE]
     fine = f"{len(codes) - len(bad)} of {plural(len(codes), 'set')} fine"
     say("")
     say(f"{fine}; not {', '.join(bad)}" if bad else fine, "bold red" if bad else "green")
     return max(codes.values())
+
+
+Done: TypeAlias = int | FailingInput
+"""What became of a set: the exit code, or why it cannot be read."""
+
+
+def _done(act: Act, folder: str) -> Done:
+    try:
+        return act((folder,))
+    except FailingInput as problem:
+        return problem
+
+
+def _one_by_one(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[], Done]]]:
+    """Give each set with a function that runs *act* on it."""
+    for folder in folders:
+        yield folder, partial(_done, act, folder)
+
+
+def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[], Done]]]:
+    """Run *act* in processes; give each set with a function that waits for its own, and writes what that wrote."""
+    largest_first = sorted(folders, key=_size, reverse=True)  # so that none is left to do alone
+    processes = min(len(folders), os.cpu_count() or 1)
+    sys.stdout.flush()  # what waits there would be written by each process again
+    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (act,)) as pool:
+        running = {folder: pool.submit(_done_apart, folder) for folder in largest_first}
+
+        def finish(folder: str) -> Done:
+            done, out, err = running[folder].result()
+            sys.stdout.write(out)
+            sys.stderr.write(err)
+            return done if isinstance(done, int) else FailingInput(*done)
+
+        try:
+            for folder in folders:
+                yield folder, partial(finish, folder)
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _size(folder: str) -> int:
+    return sum(one.stat().st_size for one in Path(folder).rglob("*.policy"))
+
+
+_ACT: list[Act] = []
+"""In a process of its own, what it runs."""
+
+
+def _begin(act: Act) -> None:
+    _ACT[:] = [act]
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts is answered by the first process
+
+
+def _done_apart(folder: str) -> tuple[int | tuple[str, ...], str, str]:
+    """Run what this process is for on a set; return what became of it, and what was written."""
+    out, err = _Kept(sys.stdout), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        done = _done(_ACT[0], folder)
+    return (done if isinstance(done, int) else done.args), out.getvalue(), err.getvalue()
+
+
+class _Kept(io.StringIO):
+    """Keeps what is written, as it would be on *stream*: with its width and colours."""
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
 
 
 def _sets_in(paths: Iterable[str]) -> Sequence[str]:

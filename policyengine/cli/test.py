@@ -113,7 +113,8 @@ def command(
 
     def run() -> int:
         text = format == "text" and junit is None and coverage_html is None
-        return run_on_sets(paths, act, each=each, text=text)
+        at_once = not (wanted.mutation or suggest)  # which take all cores as it is
+        return run_on_sets(paths, act, each=each, text=text, at_once=at_once)
 
     return watch(paths, run) if watching else run()
 

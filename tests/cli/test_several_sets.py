@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -53,6 +54,20 @@ def test_a_set_that_fails_is_named_and_keeps_no_other_from_its_turn(run, sets: P
     shutil.rmtree(sets / "north")
     done = run("test", "--each", sets)
     assert (done.code, done.out.splitlines()[-1]) == (1, "1 of 2 sets fine; not sets/west")
+
+
+def test_sets_that_are_tested_at_once_are_shown_one_after_another(run, sets: Path, monkeypatch):
+    (sets / "north" / "broken.policy").write_text("package nothing !", encoding="utf-8")
+    at_once = run("test", "--each", sets)
+    monkeypatch.delattr("os.fork")
+    after = run("test", "--each", sets)
+    assert (at_once.code, at_once.err) == (after.code, after.err)
+    assert "the policy set has" in at_once.err
+    assert _without_times(at_once.out) == _without_times(after.out)
+
+
+def _without_times(text: str) -> str:
+    return re.sub(r"[0-9.]+ s\)", "", text)
 
 
 def test_what_is_no_folder_of_sets_is_refused(run, fails, sets: Path):
