@@ -9,6 +9,7 @@ from bench.questions.answer import Answer, Scale
 from bench.questions.platform import platform
 from bench.timing import each
 from bench.worlds import platform_by_hand as by_hand
+from bench.worlds import platform_why
 from bench.worlds.platform import Ask
 from bench.worlds.platform_json_by_hand import read
 
@@ -21,6 +22,12 @@ def ask(scale: Scale) -> Iterator[Answer]:
     def answered_by_hand(wire: bytes) -> bytes:
         asked = read(json.loads(wire), operations)
         return json.dumps({"decision": by_hand.allows(*asked)}).encode()
+
+    def explained_by_hand(wire: bytes) -> bytes:
+        asked = read(json.loads(wire), operations)
+        return json.dumps(
+            {"decision": by_hand.allows(*asked), "reason": platform_why.why(*asked)}
+        ).encode()
 
     def found(asked: Ask) -> tuple[bool, str]:
         answer = json.loads(decide_json(asked.wire, accept_now=True))
@@ -37,3 +44,5 @@ def ask(scale: Scale) -> Iterator[Answer]:
     ratio = world.over(each(answered_by_hand, wires), ours, scale.rounds)
     question = "policies/x, JSON to JSON, over json.loads, by hand, json.dumps"
     yield Answer(question, ratio, 3, 1.5)
+    ratio = world.over(each(explained_by_hand, wires), ours, scale.rounds)
+    yield Answer("policies/x, the same, with a reason in both answers", ratio, 3, 1.5)
