@@ -103,9 +103,8 @@ def _objects_are_read_the_same(case: Case, rng: Random) -> None:
                 found = seen(ask)
                 if found[0] == "denied":
                     assert known[0] == "refused", (name, where, found, known)
-                elif (
-                    name in ("bind", "bound") and found[0] == "refused"
-                ):  # whatever any rule reads is read
+                elif found[0] == "refused" and name in ("bind", "bound"):
+                    # Of a subject, whatever any rule reads is read.
                     assert known[0] != "refused" or where in str(found), (name, where, found, known)
                 else:
                     assert found == known, (name, where, found, known)
