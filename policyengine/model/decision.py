@@ -359,8 +359,13 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         No fields on a deny; all on an allow if the policy set has no field gate. Of a field that may be
         seen in part (`masks`) the part is shown; a value that is not of its type is left out. *key*: of
-        pseudonyms, 16 bytes at least; `TypeError` if some field is shown by one and there is no key.
+        pseudonyms, 16 bytes at least. Raises `TypeError` if *document* is no mapping, and if some field is shown
+        by a pseudonym and there is no key.
         """
+        if not isinstance(document, Mapping):
+            raise TypeError(
+                f"the document must be a mapping from names of fields, not {type(document).__name__}"
+            )
         if not self.allowed:
             return {}
         exposed = self.exposed

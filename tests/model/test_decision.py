@@ -204,3 +204,12 @@ def test_exceptions_are_one_family():
     assert "log, tell" in str(unhandled)
     for error in (refusal, policy, unhandled):
         assert isinstance(error, PolicyError)
+
+
+@pytest.mark.parametrize("document", [None, 5, "id", [("id", 1)]])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_what_is_no_document_is_not_redacted(document, allowed):
+    with pytest.raises(
+        TypeError, match=f"a mapping from names of fields, not {type(document).__name__}"
+    ):
+        decision(allowed=allowed).redact(document)
