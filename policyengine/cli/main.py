@@ -131,7 +131,7 @@ def cli(ctx: click.Context) -> int:
       1  findings, or failing tests
       2  misuse or unreadable input: one line on standard error says which
       3  of `prove`: some invariant is not settled, and none is broken
-         of `log verify`: a crash cut a line, and nothing else is amiss
+         of `log verify`: a crash cut a line, and nothing else is wrong
 
     Every PATH may be a file, a folder, or `-` for standard input; of a folder, every `.policy`
     file below it is read, and all PATHs together are one policy set. Colour is used on a terminal only, and never where

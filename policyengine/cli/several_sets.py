@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from multiprocessing import get_context
@@ -21,6 +22,9 @@ from policyengine.cli.output import FINE, MISUSE, FailingInput, complain, say, s
 
 Act: TypeAlias = Callable[[tuple[str, ...]], int]
 """Runs a command on the policy set in some paths; returns its exit code."""
+
+Done: TypeAlias = int | FailingInput
+"""What became of a set: the exit code, or why it cannot be read."""
 
 
 def each_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,10 +62,6 @@ def run_on_sets(
     return max(codes.values())
 
 
-Done: TypeAlias = int | FailingInput
-"""What became of a set: the exit code, or why it cannot be read."""
-
-
 def _done(act: Act, folder: str) -> Done:
     try:
         return act((folder,))
@@ -84,7 +84,10 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
         running = {folder: pool.submit(_done_apart, folder) for folder in largest_first}
 
         def finish(folder: str) -> Done:
-            done, out, err = running[folder].result()
+            try:
+                done, out, err = running[folder].result()
+            except BrokenProcessPool:
+                return FailingInput("a process ended before it was done; is there enough memory?")
             sys.stdout.write(out)
             sys.stderr.write(err)
             return done if isinstance(done, int) else FailingInput(*done)
@@ -97,7 +100,7 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
 
 
 def _size(folder: str) -> int:
-    return sum(one.stat().st_size for one in Path(folder).rglob("*.policy"))
+    return sum(one.lstat().st_size for one in Path(folder).rglob("*.policy"))
 
 
 _ACT: list[Act] = []
@@ -106,7 +109,7 @@ _ACT: list[Act] = []
 
 def _begin(act: Act) -> None:
     _ACT[:] = [act]
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # who interrupts is answered by the first process
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process says that it was interrupted
 
 
 def _done_apart(folder: str) -> tuple[int | tuple[str, ...], str, str]:

@@ -13,7 +13,7 @@ from policyengine.explain.evidence import Evidence, Offers
 from policyengine.model.decision import Decision
 
 _GRANTING: Final = ("platform", "person")
-"""The parties that a request for access reaches: neither who asks, nor nobody."""
+"""The parties that a request for access reaches: not the caller, and not "nobody"."""
 
 
 def access_request(
@@ -27,7 +27,7 @@ def access_request(
 ) -> dict[str, Any] | None:
     """Return what `Explanation.access_request` does.
 
-    What it says follows from what the user may be told: neither whether access may be requested nor until when
+    It depends on what the user may know alone: neither whether access may be requested nor until when
     depends on anything hidden.
     """
     _check(evidence, decision, expires_at, endpoint)

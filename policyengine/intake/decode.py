@@ -267,7 +267,7 @@ class Reader(Struct):
         elif isinstance(name, str):
             hint = self.problems.hint(name, type_.by_name)
             if path == _CONTEXT and name in _BESIDE:
-                hint = f"; `{name}` stands beside the context, not in it"
+                hint = f"; `{name}` is given beside the context, not in it"
             said = f"{owner} has no attribute `{shown(name)}`{hint}"
             self.report("PE504", inside(path, name), said)
         else:

@@ -464,9 +464,8 @@ class _Reading:
         for part, path, _ in parts:
             if self._is_unknown(part):  # what is lacking of it follows from that
                 self._report_unknown(part.key_, path)
-        places = {
-            one.key_: place for one, place in reversed(self._given)
-        }  # of others, the reference
+        # Of an entity that is given by a reference alone, the place is that reference.
+        places = {one.key_: place for one, place in reversed(self._given)}
         search = Search(
             self._find_described,
             places.get,

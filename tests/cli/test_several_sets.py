@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from pathlib import Path
@@ -63,7 +64,17 @@ def test_sets_that_are_tested_at_once_are_shown_one_after_another(run, sets: Pat
     after = run("test", "--each", sets)
     assert (at_once.code, at_once.err) == (after.code, after.err)
     assert "the policy set has" in at_once.err
+    (sets / "north" / "broken.policy").unlink()
+    (sets / "north" / "broken.policy").symlink_to("nowhere")
+    assert run("test", "--each", sets).out.endswith("\n1 of 2 sets fine; not sets/north\n")
     assert _without_times(at_once.out) == _without_times(after.out)
+
+
+def test_a_process_that_ends_too_soon_fails_the_sets(run, sets: Path, monkeypatch):
+    monkeypatch.setattr("policyengine.cli.test._test", lambda *_, **__: os._exit(9))
+    done = run("test", "--each", sets)
+    assert (done.code, done.out.splitlines()[-1][:16]) == (2, "0 of 2 sets fine")
+    assert "a process ended before it was done" in done.err
 
 
 def _without_times(text: str) -> str:

@@ -69,7 +69,7 @@ def ids(page: Any) -> list[str]:
         ({"subject": ANN, **EDIT, "context": {"reason": 3}}, "context.reason: expected a string"),
         ({"subject": ANN, **EDIT, "context": {"reasn": "x"}}, "context.reasn: the context has no attribute"),
         ({"subject": ANN, **EDIT, "context": {"now": "2026-11-23"}},
-         "context.now: the context has no attribute `now`; `now` stands beside the context, not in it [PE504]"),
+         "context.now: the context has no attribute `now`; `now` is given beside the context, not in it [PE504]"),
         ({"subject": ANN, **READ, "context": []}, "context: expected an object"),
         ({"subject": ANN, **READ, "now": "soon"}, "now: a datetime is written like"),
         ({"subject": ANN, **READ, "fields": ["owner"]}, "fields cannot be asked for"),
