@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from policyengine.cli.loading import read_file
 from policyengine.cli.output import FailingInput
+from policyengine.model.shown import escaped
 
 if TYPE_CHECKING:
     from policyengine.intake.raw import RawRequest
@@ -78,6 +79,15 @@ def read_request(file: str, now: str | None) -> RawRequest:
     if now is not None:
         raw.now = now
     return raw
+
+
+def no_request(paths: Iterable[str]) -> str:
+    """Return what to say where no request is given, if one of the paths of policies is one; else an empty text."""
+    given = next((path for path in paths if path.endswith(".json")), None)
+    if given is None:
+        return ""
+    shown = escaped(given)
+    return f"`{shown}` is no policy: give a request with `--request {shown}`"
 
 
 def arguments(raw: RawRequest) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import arguments, read_request, request_options
+from policyengine.cli.asking import arguments, no_request, read_request, request_options
 from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say, say_parts
 from policyengine.cli.residual_output import show_residual, what_is_left
@@ -106,7 +106,7 @@ def command(
       policyengine decide policies/x --table requests.parquet --out decisions.parquet
     """
     if (table is None) == (not requests):
-        raise click.UsageError("give either `--request` or `--table`")
+        raise click.UsageError(no_request(paths) or "give either `--request` or `--table`")
     if (table is None) != (out is None) or (table is None and (bad is not None or keep)):
         raise click.UsageError(
             "`--table` and `--out` go together; `--bad` and `--keep` are for them"

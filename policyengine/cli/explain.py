@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from policyengine.cli.asking import arguments, read_request, request_options
+from policyengine.cli.asking import arguments, no_request, read_request, request_options
 from policyengine.cli.completing import codes_or_paths
 from policyengine.cli.loading import cache_option, load_engine
 from policyengine.cli.output import (
@@ -88,7 +88,8 @@ def command(
     if len(paths) == 1 and _CODE.fullmatch(paths[0]) and not Path(paths[0]).exists():
         return _explain_code(paths[0], format)
     raise click.UsageError(
-        "give a request with `--request`, or a code such as PE301", click.get_current_context()
+        no_request(paths) or "give a request with `--request`, or a code such as PE301",
+        click.get_current_context(),
     )
 
 

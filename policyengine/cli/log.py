@@ -173,7 +173,7 @@ def query(logs: tuple[str, ...], format: str, **given: Any) -> int:
             _show(record)
     if format != "json":
         say(f"{found:,} of {_count(reading.records, 'record')}")
-    return _read_whole(reading)
+    return _read_whole(reading, given)
 
 
 def _records(
@@ -184,8 +184,12 @@ def _records(
     return read_records([*map(Path, logs)], reading, conditions)
 
 
-def _read_whole(reading: Reading) -> int:
-    """Say how many lines could not be read, and return the exit code."""
+def _read_whole(reading: Reading, given: dict[str, Any]) -> int:
+    """Say what was not found at all and how many lines could not be read, and return the exit code."""
+    for name in reading.unseen if reading.records else ():
+        type_, separator, _ = given[name].partition(":")
+        written = "" if separator else f"; one {name} is written `TYPE:ID`"
+        complain(f"no record has a {name} of the type `{escaped(type_)}`{written}")
     if not reading.unreadable:
         return FINE
     complain(
@@ -268,7 +272,7 @@ def replay(log: str, paths: tuple[str, ...], format: str, **given: Any) -> int:
         for name, said in _COUNTED.items():
             if counts[name] or name == "same":
                 say(f"{counts[name]:,} {said}", "bad" if name == "different" else None)
-    code = _read_whole(reading)
+    code = _read_whole(reading, given)
     return FINDINGS if counts["different"] else code
 
 

@@ -46,6 +46,11 @@ class Conditions(Struct, frozen=True):
             return False
         return self._is_in_time(record)
 
+    def is_other(self, named: str, record: dict[str, Any]) -> bool:
+        """Whether the subject or the resource of a record, as *named*, is of another type."""
+        type_ = getattr(self, named).partition(":")[0]
+        return not _is_named(_object(record.get("request")).get(named), type_)
+
     def _is_in_time(self, record: dict[str, Any]) -> bool:
         if self.since is None and self.until is None:
             return True
@@ -69,10 +74,14 @@ def _is_named(entity: object, wanted: str | None) -> bool:
 
 
 class Reading(Struct):
-    """How a log was read. *unreadable*: lines that are none of a log; where no chain was checked, others may lie."""
+    """How a log was read. *unreadable*: lines that are none of a log; where no chain was checked, others may lie.
+
+    *unseen*: `subject` and `resource` where the type that is wanted is that of no record.
+    """
 
     records: int = 0
     unreadable: int = 0
+    unseen: tuple[str, ...] = ()
 
 
 def read_records(
@@ -83,6 +92,7 @@ def read_records(
     Nothing is verified: see `verify_log`. Raises `OSError` if a log cannot be read.
     """
     wanted = conditions or Conditions()
+    unseen = [name for name in ("subject", "resource") if getattr(wanted, name) is not None]
     for path in paths:
         for file in log_files(path):
             with file.open("rb") as opened:
@@ -94,5 +104,7 @@ def read_records(
                     record = content.get("record")
                     if isinstance(record, dict):
                         reading.records += 1
+                        unseen = unseen and [one for one in unseen if wanted.is_other(one, record)]
                         if wanted.holds_for(record):
                             yield record
+    reading.unseen = (*unseen,)

@@ -49,7 +49,7 @@ def _lines(report: Report) -> Iterator[str]:
             more = f" ({', '.join(shown)})" if shown else ""
             yield (
                 f"- {_text(one.action)}: {_text(one.before)} → {_text(one.after)}: {_text(then)}"
-                f"{_text(more)}; example {one.example}"
+                f"{_text(more)}; example {one.example + 1}"
             )
     if report.changes is not None:
         yield from _heading("What has changed")
@@ -62,7 +62,7 @@ def _lines(report: Report) -> Iterator[str]:
                 "allowed" if allowed else "denied"
                 for allowed in (answer.allowed, report.examples[answer.example].allowed)
             )
-            yield f"- {_text(report.examples[answer.example].action)}: {before} → {now}; example {answer.example}"
+            yield f"- {_text(report.examples[answer.example].action)}: {before} → {now}; example {answer.example + 1}"
     yield from _heading("Actions")
     for action in report.actions:
         yield from _action(action, rules)
@@ -85,7 +85,7 @@ def _lines(report: Report) -> Iterator[str]:
     for example in report.examples:
         verdict = "allowed" if example.allowed else "denied"
         test = f" Test: {example.test}." if example.test else ""
-        yield f"{example.number}. {_text(f'{example.action}, {example.moment}: {verdict}. {example.reason}.{test}')}"
+        yield f"{example.number + 1}. {_text(f'{example.action}, {example.moment}: {verdict}. {example.reason}.{test}')}"
 
 
 def _heading(text: str) -> Iterator[str]:
@@ -102,8 +102,8 @@ def _rule(rule: Rule) -> Iterator[str]:
     facts += [f"since {rule.since}"] if rule.since else []
     facts += [f"until {rule.until}"] if rule.until else []
     facts += [f"waived until {until}{' ' * bool(more)}{more}" for until, more in rule.waivers]
-    facts += [f"counts in example {rule.applies_in}"] if rule.applies_in is not None else []
-    facts += [f"lacks in example {rule.fails_in}"] if rule.fails_in is not None else []
+    facts += [f"counts in example {rule.applies_in + 1}"] if rule.applies_in is not None else []
+    facts += [f"lacks in example {rule.fails_in + 1}"] if rule.fails_in is not None else []
     yield _text("; ".join(facts)) + "."
 
 

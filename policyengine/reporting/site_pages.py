@@ -30,6 +30,7 @@ from policyengine.reporting.report_data import (
     Action,
     Difference,
     LeftOut,
+    NamesPage,
     Report,
     Row,
     Rule,
@@ -62,6 +63,10 @@ _TYPES: Final[Mapping[str, str]] = {
     "ip": "network address",
 }
 
+_AMONG_EACH_OTHER: Final[Mapping[str, str]] = {
+    "levels": ", in an order",
+    "taxonomy": ", some within others",
+}
 _BREAK: Final = re.compile(r"(?<=[._])|(?<=[a-z])(?=[A-Z])")
 
 _PARTIES: Mapping[str, str] = {
@@ -110,6 +115,7 @@ class _Site:
         self._environment.filters["worded"] = worded
         self._environment.filters["setting_words"] = setting_words
         self._environment.filters["type_words"] = type_words
+        self._environment.filters["counted_names"] = counted_names
         self._environment.filters["capitalize_first"] = capitalized
         self._environment.globals.update(
             report=report,
@@ -293,7 +299,10 @@ class _Site:
                     for s in settings
                 ],
             )
-        yield "Names", [(n.name, path("names", n.name), n.kind, "") for n in report.names]
+        yield (
+            "Names",
+            [(n.name, path("names", n.name), counted_names(n), "") for n in report.names],
+        )
         yield "Actions", [(a.name, path("actions", a.name), "", "") for a in report.actions]
         yield (
             "Entities and their fields",
@@ -454,6 +463,11 @@ def type_words(type_: str) -> str:
     """Return the text of a type in words: `set<string>` is "set of text"."""
     text = type_.replace("set<", "set of ").replace(">", "")
     return _TYPE.sub(lambda found: _TYPES.get(found[0], found[0]), text)
+
+
+def counted_names(page: NamesPage) -> str:
+    """Return how many names an enumeration has, and how they are to each other."""
+    return f"{len(page.names)} names{_AMONG_EACH_OTHER.get(page.kind, '')}"
 
 
 def capitalized(text: str) -> str:

@@ -29,6 +29,7 @@ _CALLS: Final = {
     "str tostring string repr": "a value is compared as what it is, and a text shows it with `{{…}}`",
     "size length len count strlen cardinality": "write `size({set})`",
     "isempty empty": "write `size({set}) == 0`",
+    "isnotempty notempty nonempty": "write `size({set}) > 0`",
     "matches match regexmatch like regex search test": 'write `{text} like "glob*"`',
     "isinrange inrange incidr cidrmatch ipmatch": 'write `{address} within ip "10.0.0.0/8"`',
     "isin isoneof oneof": "write `{text} in {part}`",
@@ -74,7 +75,7 @@ _CALLS: Final = {
 _HELP_OF_CALLS: Final = {word: help for words, help in _CALLS.items() for word in words.split()}
 _ASKS: Final = {
     **dict.fromkeys(("has", "exists", "defined", "isset", "present", "notnull"), "has"),
-    **dict.fromkeys(("isnull", "isnone", "empty", "absent", "missing"), "not has"),
+    **dict.fromkeys(("isnull", "isnone", "absent", "missing"), "not has"),
 }
 """Functions of an attribute that ask whether it is there."""
 

@@ -26,6 +26,9 @@ _MASKED: Final = (
     r"(?:to|by|in|with)\s+(year|month|day)\b|(?:masked|hidden|redacted|anonymi[sz]ed|obscured)\b"
 )
 _HEADS: Final = ("permit", "forbid", "expose", "advisory")
+_TARGET: Final = re.compile(r"\w+[ \t]*(?:,|$|(?:unless|by|on|except)\b)", re.MULTILINE)
+"""The actions of an invariant, or the first of them."""
+
 _TEXT: Final = "a text is one string, and shows values with `{…}`"
 
 
@@ -271,6 +274,9 @@ def _head(s: ParseState) -> Diagnostic | None:
         meant = {"permit": "allow", "grant": "allow", "show": "expose"}.get(s.text)
         if meant:
             return error("PE149", s.span, f"an invariant has no {s.found}", f"write `{meant}`")
+        if _TARGET.match(s.source.text, s.start) and s.last_word == "never":
+            help = f"write `never allow {s.text} …`"
+            return error("PE149", s.span, f"`never` is not followed by {s.found}", help)
     in_invariant = any(kind_of(item) == "_INVARIANT" for item in s.stack)
     asks = s.terminal == "_IF" or foreign_words.CLAUSES.get(s.text.lower()) == "when"
     if asks and in_invariant and "_UNLESS" in s.accepts and not s.first_on_line:

@@ -247,6 +247,14 @@ def test_an_unknown_code(fails):
     assert fails("explain", "shadowd-rule") == said
 
 
+@pytest.mark.parametrize("command", ["decide", "explain"])
+def test_a_request_among_the_policies(fails, shop: Path, command: str):
+    said = fails(command, shop, "request.json")
+    assert said.startswith(
+        "`request.json` is no policy: give a request with `--request request.json`"
+    )
+
+
 def test_neither_request_nor_code(fails, shop: Path):
     assert fails("explain", shop).startswith("give a request with `--request`, or a code")
 

@@ -151,3 +151,15 @@ def test_what_strangers_wrote_is_no_trouble(run, log, tmp_path, line):
             assert done.code in (0, 1)
             assert "\x1b" not in done.out + done.err
             assert len(done.out) < 100_000
+
+
+def test_a_type_of_no_record_is_said(run, log):
+    done = run("log", "query", log, "--subject", "mia", "--resource", "Document:d")
+    assert done.err == (
+        "policyengine: no record has a subject of the type `mia`; one subject is written `TYPE:ID`\n"
+        "policyengine: no record has a resource of the type `Document`\n"
+    )
+    assert (done.code, done.out) == (0, "0 of 9 records\n")
+    assert run("log", "query", log, "--subject", "Person:nobody").err == ""
+    replayed = run("log", "replay", log, log.parent / "p.policy", "--subject", "mia")
+    assert "of the type `mia`; one subject" in replayed.err

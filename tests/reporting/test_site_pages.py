@@ -166,3 +166,19 @@ def test_a_page_names_what_rules_read_and_no_change_was_found_of(trial):
 
 def test_values_within_an_expression_are_words(trial):
     assert "“[10 - count] of [age * 2] are left to [who asks]”" in trial["actions/read.html"]
+
+
+def test_examples_are_numbered_from_one(report, pages):
+    text = markdown_report(report)
+    said = " ".join((*pages.values(), text))
+    assert "xample 1" in said
+    assert "xample 0" not in said
+    assert "\n1. " in text
+    assert "\n0. " not in text
+
+
+def test_pages_of_names_have_no_words_of_the_language(report, pages):
+    page = pages["names/Practice.html"]
+    assert "6 names, read in" in page
+    assert "(enum)" not in page
+    assert "6 names" in pages["index.html"]
