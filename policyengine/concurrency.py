@@ -11,9 +11,12 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from threading import RLock
-from typing import Any, Final, Generic, Self, TypeVar, overload
+from threading import RLock, Thread
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
 from weakref import WeakSet
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 T = TypeVar("T")
 
@@ -110,3 +113,13 @@ def load_before_fork(*modules: str) -> None:
 
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(before=load)
+
+
+def end_with(parent: Connection) -> None:
+    """Have this process, one of several, end as soon as the other end of a pipe is closed, or the process that has it ends."""
+
+    def end() -> None:
+        parent.poll(None)  # nothing is ever sent: reading ends when the parent does
+        os._exit(1)
+
+    Thread(target=end, daemon=True).start()

@@ -220,7 +220,10 @@ def test_what_is_loaded_later_is_loaded_before_a_fork_where_a_thread_might_be_lo
 LOCKING = {
     "adapters/enforcement.py": {"asyncio"},  # of the loop of who asks
     "cli/output.py": {"Timer"},  # of a command
-    "concurrency.py": {"RLock"},  # which a child finds open
+    "concurrency.py": {
+        "RLock",
+        "Thread",
+    },  # a lock that a child finds open, and a process of its own
     "record/decision_log.py": {
         "Condition",
         "RLock",
@@ -228,7 +231,6 @@ LOCKING = {
         "get_ident",
     },  # a child records nothing there
     "reloading/holder.py": {"Event", "Thread"},  # which a child has anew
-    "mutation/processes.py": {"Thread"},  # of a process of its own
     "tables/table_job.py": {"Thread"},  # of a process of its own
     "sources/sourced_engine.py": {"Future", "asyncio"},  # of the loop of who asks
     "syntax/parallel.py": {"Thread"},  # that waits for another process

@@ -18,7 +18,7 @@ from io import TextIOWrapper
 
 import click
 
-from policyengine.cli.output import MISUSE, FailingInput, complain, width
+from policyengine.cli.output import ENDING, MISUSE, FailingInput, complain, width
 from policyengine.version import __version__
 
 _NAME = "policyengine"
@@ -151,9 +151,23 @@ def main() -> None:
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, _NAME, COMPLETION, asked_by_shell))
+    for ending in ENDING:
+        if (
+            signal.getsignal(ending) is signal.SIG_DFL
+        ):  # else somebody wants it ignored, as `nohup` does
+            signal.signal(ending, _end)
     # A command ends soon and keeps what it reads: collecting garbage costs time, and frees little.
     gc.disable()
     sys.exit(run(sys.argv[1:]))
+
+
+class _Ended(BaseException):
+    """A signal that ends the command, which first removes what is not finished."""
+
+
+def _end(number: int, _: object) -> None:
+    signal.signal(number, signal.SIG_DFL)  # a second one ends it at once
+    raise _Ended(number)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -179,6 +193,8 @@ def run(arguments: Sequence[str]) -> int:
         return 128 + _SIGPIPE  # as shells do it
     except KeyboardInterrupt:
         return _fail("interrupted", code=128 + signal.SIGINT)
+    except _Ended as ended:
+        return _fail("terminated", code=128 + int(ended.args[0]))
     except OSError as problem:
         reason = (problem.strerror or str(problem)).lower()
         return _fail(f"`{problem.filename}`: {reason}" if problem.filename else reason)

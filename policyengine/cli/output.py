@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 
 FINE, FINDINGS, MISUSE, NOT_SETTLED = 0, 1, 2, 3
 """The exit codes."""
+
+ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+"""The signals by which something else than the keyboard ends a command."""
 
 _NARROWEST, _USUAL = 40, 80
 """The columns of a terminal: the fewest that lines are fitted into, and those of one that does not say."""

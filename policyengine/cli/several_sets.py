@@ -12,13 +12,15 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from multiprocessing import get_context
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TextIO, TypeAlias
 
 import click
 
 from policyengine.cli.loading import plural
-from policyengine.cli.output import FINE, MISUSE, FailingInput, complain, say, say_parts
+from policyengine.cli.output import ENDING, FINE, MISUSE, FailingInput, complain, say, say_parts
+from policyengine.concurrency import end_with
 
 Act: TypeAlias = Callable[[tuple[str, ...]], int]
 """Runs a command on the policy set in some paths; returns its exit code."""
@@ -80,7 +82,9 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
     largest_first = sorted(folders, key=_size, reverse=True)  # so that none is left to do alone
     processes = min(len(folders), os.cpu_count() or 1)
     sys.stdout.flush()  # what waits there would be written by each process again
-    with ProcessPoolExecutor(processes, get_context("fork"), _begin, (act,)) as pool:
+    context = get_context("fork")
+    ours, theirs = context.Pipe()
+    with ProcessPoolExecutor(processes, context, _begin, (act, ours, theirs)) as pool:
         running = {folder: pool.submit(_done_apart, folder) for folder in largest_first}
 
         def finish(folder: str) -> Done:
@@ -95,8 +99,13 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
         try:
             for folder in folders:
                 yield folder, partial(finish, folder)
+        except BaseException:
+            ours.close()  # what ends this process waits for none of them
+            raise
         finally:
             pool.shutdown(cancel_futures=True)
+            ours.close()
+            theirs.close()
 
 
 def _size(folder: str) -> int:
@@ -107,9 +116,12 @@ _ACT: list[Act] = []
 """In a process of its own, what it runs."""
 
 
-def _begin(act: Act) -> None:
+def _begin(act: Act, ours: Connection, theirs: Connection) -> None:
     _ACT[:] = [act]
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # the first process says that it was interrupted
+    for ending in (signal.SIGINT, *ENDING):  # of which the first process says what it was
+        signal.signal(ending, signal.SIG_DFL)
+    ours.close()  # which came along: of the first process alone
+    end_with(theirs)
 
 
 def _done_apart(folder: str) -> tuple[int | tuple[str, ...], str, str]:

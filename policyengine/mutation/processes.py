@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -10,12 +9,12 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from threading import Thread
 from typing import TypeVar
 
 from attrs import evolve
 
 from policyengine.analysis.budget import Budget
+from policyengine.concurrency import end_with
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.mutation.fates import Tried
@@ -103,7 +102,7 @@ def _begin(
     texts: Mapping[str, str], tests: frozenset[Span], limits: Limits, now: int, deadline: float | None,
     parent: Connection,
 ) -> None:  # fmt: skip
-    Thread(target=_end_with, args=[parent], daemon=True).start()
+    end_with(parent)
     sources = {name: Source(name, text) for name, text in texts.items()}
     checked, _ = check_sources(sources, limits)
     assert checked is not None
@@ -116,11 +115,6 @@ def _deadline(trial: Trial) -> float | None:
     """Return the moment at which the time is up, by the clock that all processes have."""
     left = trial.budget.seconds_left
     return None if left is None else time.time() + left
-
-
-def _end_with(parent: Connection) -> None:
-    parent.poll(None)  # nothing is ever sent: reading ends when the parent does
-    os._exit(1)
 
 
 def _tested(number: int) -> Tried:

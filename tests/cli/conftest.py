@@ -63,3 +63,16 @@ def fails(run: Callable[..., Done]) -> Callable[..., str]:
         return done.err.removeprefix("policyengine: ").strip()
 
     return fails
+
+
+def processes_of(leader: int) -> list[int]:
+    """Return the processes of a group that are alive."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+        except OSError:
+            continue
+        if int(group) == leader and state != "Z":
+            found.append(int(stat.parent.name))
+    return found

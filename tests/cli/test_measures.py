@@ -16,6 +16,7 @@ from policyengine.cache.key import open_cache
 from policyengine.cache.tool_entries import TOOLS_VERSION, entry_name
 from policyengine.cli import watching
 from policyengine.mutation import fate_memory
+from tests.cli.conftest import processes_of
 
 WORDS = """\
 package p
@@ -259,7 +260,7 @@ else:  # in the processes that share the work
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 60
-    while len(workers := _group(process.pid)) < 4 and time.monotonic() < deadline:
+    while len(workers := processes_of(process.pid)) < 4 and time.monotonic() < deadline:
         time.sleep(0.05)  # it, two that work, and the one that counts semaphores
     assert len(workers) >= 4
     os.killpg(process.pid, signal.SIGINT)
@@ -268,24 +269,11 @@ else:  # in the processes that share the work
     assert out.startswith("1 passed, 0 failed")
     assert out.count("\n") == 1
     assert err == "policyengine: interrupted\n"
-    while _group(process.pid) and time.monotonic() < deadline:
+    while processes_of(process.pid) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert _group(process.pid) == []
+    assert processes_of(process.pid) == []
     assert file.read_text() == WORDS + TEST
     assert list(tmp_path.rglob("*.mutants*")) == []
-
-
-def _group(leader: int) -> list[int]:
-    """Return the processes of a group that are alive."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
-        except OSError:
-            continue
-        if int(group) == leader and state != "Z":
-            found.append(int(stat.parent.name))
-    return found
 
 
 # ---- suggestions, watching --------------------------------------------------------------

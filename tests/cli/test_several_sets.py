@@ -5,9 +5,15 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+
+from tests.cli.conftest import processes_of
 
 
 @pytest.fixture
@@ -89,3 +95,69 @@ def test_what_is_no_folder_of_sets_is_refused(run, fails, sets: Path):
         done = run("test", "--each", sets, *more)
         assert done.code == 2
         assert "writes nothing but text" in done.err
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")
+@pytest.mark.parametrize(
+    ("ending", "code", "said"),
+    [
+        ("SIGTERM", 143, "policyengine: terminated\n"),
+        ("SIGHUP", 129, "policyengine: terminated\n"),
+        ("SIGKILL", -9, ""),
+    ],
+)
+def test_processes_end_with_the_first(sets: Path, tmp_path: Path, ending, code, said):
+    script = tmp_path / "run.py"
+    script.write_text(
+        """
+import signal
+import time
+import policyengine.cli.several_sets as several_sets
+from policyengine.cli.main import main
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests in the background may have it ignored
+several_sets._done = lambda act, folder: time.sleep(60)
+several_sets.os.cpu_count = lambda: 2
+main()
+"""
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(script), "test", "--each", str(sets)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 30
+    while len(processes_of(process.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(processes_of(process.pid)) == 3
+    os.kill(process.pid, getattr(signal, ending))
+    _, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (code, said)
+    while processes_of(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert processes_of(process.pid) == []
+
+
+def test_what_is_terminated_leaves_nothing_unfinished(shop: Path, tmp_path: Path):
+    script = tmp_path / "run.py"
+    script.write_text(
+        """
+import os
+import signal
+from pathlib import Path
+from policyengine.cli.main import main
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+write = Path.write_bytes
+def write_bytes(path, data):
+    os.kill(os.getpid(), signal.SIGTERM)
+    return write(path, data)
+Path.write_bytes = write_bytes
+main()
+"""
+    )
+    beside = tmp_path / "beside"
+    beside.mkdir()
+    done = subprocess.run(
+        [sys.executable, str(script), "report", str(shop), "--out", str(beside / "site")],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (143, "policyengine: terminated\n")
+    assert list(beside.iterdir()) == []
