@@ -46,7 +46,16 @@ _READ: Final = {
 _BUILTINS: Final = ("bool", "int", "str", "object", "frozenset", "list", "property")
 """The names of Python's that are written."""
 
-_SLOTS: Final = ("id", "line", "parents_", "carried_", "complete_", "plain_", "described_")
+_SLOTS: Final = (
+    "id",
+    "line",
+    "parents_",
+    "carried_",
+    "complete_",
+    "plain_",
+    "described_",
+    "passed_",
+)
 """What a class of entities has beside its attributes and what `Entity` says."""
 
 _HEAD: Final = '''"""Types of a policy set, written by `policyengine stubs`: write them again when it changes."""

@@ -1,9 +1,7 @@
-"""Generate the readers of requests, as fast as hand-written ones.
+"""Generate the readers of entities and contexts, as fast as hand-written ones.
 
-The reader of a target takes the parts of a request in any form (built entities, dicts, names of
-entities in a store), returns what `intake.validation` would make of them, and sees that everything is
-known that rules read. Dicts it gives to the readers of entity types and of contexts, which all targets
-share. It takes no more than what is valid without further checks: anything that it does not know (a
+They are shared by the readers of requests (`request_reader_codegen`), and return what `intake.validation` would make
+of a dict. A reader takes no more than what is valid without further checks: anything that it does not know (a
 mistake, an entity given where a reference is expected) it answers with None, or it fails, and the request
 is validated in full. So all that is ever refused is refused there, in its words, and whatever a reader
 takes, full validation takes as well: laws hold that.
@@ -28,9 +26,9 @@ from policyengine.compiler.python_nodes import (
     negated,
     put_on_line,
 )
-from policyengine.model.entities import Entity, entity_class
+from policyengine.model.entities import entity_class
 from policyengine.model.limits import DIGITS, Limits
-from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import record_class
 from policyengine.model.types import (
     Attribute,
@@ -43,7 +41,6 @@ from policyengine.model.types import (
     Schema,
     SetType,
     TableType,
-    TargetKey,
     TaxonomyType,
     Type,
     table_given,
@@ -58,11 +55,6 @@ Reader: TypeAlias = Callable[..., Any]
 _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
 """Whole numbers from 0 to this are compared quickest."""
-
-_FEW: Final = 8
-"""Up to so many entities that a part carries along are put together quickest one by one."""
-
-PARTS: Final = ("subject", "resource")
 
 
 def entity_reader(type_: EntityType, limits: Limits) -> Reader:
@@ -79,134 +71,8 @@ def context_reader(type_: RecordType, limits: Limits) -> Reader:
     return writer.finish([*body, ast.Return(name("raw"))], ("raw",))
 
 
-def request_reader(
-    schema: Schema,
-    target: TargetKey,
-    needs: RequestNeeds,
-    limits: Limits,
-    readers: Sequence[Reader],
-    gather: Callable[..., Any],
-    together: Callable[..., Any],
-    types_of: Mapping[type[Entity], str],
-    *,
-    apart: bool,
-    follows: bool,
-    timed: bool,
-) -> Callable[..., Any]:
-    """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
-
-    It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
-    its last parameter, makes of subject, resource, context, time and the entities that are known by
-    key, which *gather* puts together, and *together* of parts that were built.
-    *types_of*: the names of the types, by classes. *apart*: whether subject
-    and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
-    follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
-    part; if not, 0 is returned for now.
-    """
-    action, *types = target
-    context = schema.actions[action].context
-    read_subject, read_resource, read_context = readers
-    writer = Writer(limits)
-    body: Body = []
-    both = list(zip(PARTS, types, (needs.subject, needs.resource), strict=True))
-    enough: list[ast.expr] = []
-    for (part, type_name, needed), read in zip(both, (read_subject, read_resource), strict=True):
-        type_ = schema.entities[type_name]
-        body += filled(
-            _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_name),
-            read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
-            lined=ast.Constant(needed.line or follows),
-        )  # fmt: skip
-        body += writer.sufficient(part, type_, needed)
-        enough += writer.enough(part, type_, needed)
-    classes = entity_class(schema.entities[types[0]]), entity_class(schema.entities[types[1]])
-    parts: dict[str, ast.expr | str] = {
-        "Subject": writer.named("class", classes[0]), "Resource": writer.named("class", classes[1]),
-        "Context": writer.named("class", record_class(context)),
-        "read": writer.named("read", read_context), "gather": writer.named("gather", gather),
-        "together": writer.named("together", together),
-        "types": writer.named("types", types_of),
-        "few": ast.Constant(min(_FEW, limits.ancestors)),
-        "subject_type": ast.Constant(types[0]), "resource_type": ast.Constant(types[1]),
-    }  # fmt: skip
-    body += filled(_CONTEXT, **parts)
-    body += writer.sufficient("context", context, needs.context)
-    enough += writer.enough("context", context, needs.context)
-    alone = " and ".join(map(_alone, PARTS, types, [schema] * 2))
-    known = _BOTH if follows else "NOTHING"
-    body += filled(
-        _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
-    )
-    placed = "".join(map(_placed, PARTS, types, [schema] * 2))
-    parts["ENOUGH"] = conjunction(enough)
-    whole = filled(_BUILT.replace(" and PLACED", placed), **parts)
-    body = [*whole, ast.If(expression("known is None"), body, [])]
-    nothing = read_context({})  # what is always the same need not be read
-    if nothing is not None and nothing.complete_:
-        body = (
-            filled(
-                "if context is None: context = nothing", nothing=writer.named("nothing", nothing)
-            )
-            + body
-        )
-    for part, type_name, needed in both:
-        body += writer.follow_entity(schema, part, schema.entities[type_name], needed)
-    body += writer.follow(schema, "context", context, needs.context)
-    moment = "now or clock()" if timed else "now"
-    body += filled(f"return finish(subject, resource, context, {moment}, known)")
-    return writer.finish(body, (*PARTS, "context", "now", "others", "store", "finish"))
-
-
 # ---- templates --------------------------------------------------------------------------
 
-_BUILT: Final = """
-known = None
-if (
-    others is None and store is None and type(subject) is Subject and type(resource) is Resource
-    and type(context) is Context and ENOUGH and PLACED
-):
-    known = {(subject_type, subject.id): subject}
-    if known.setdefault((resource_type, resource.id), resource) is not resource: known = None
-    else:
-        for carried in resource.carried_, subject.carried_, context.carried_:
-            if not carried: continue
-            if type(carried) is Closed and len(carried) <= few:
-                for one in carried:
-                    if known.setdefault((types[type(one)], one.id), one) is not one:
-                        known = None
-                        break
-            else: known = together(known, carried)
-            if known is None: break
-"""
-"""Parts that were built and lack nothing that rules read, which are most. (Of a few entities, `together` is not asked.)"""
-_KNOWN: Final = """
-if others is None and not context.carried_:
-    if store is None:
-        if ALONE: known = KNOWN
-    elif stored_subject is subject and stored_resource is resource:
-        known = store
-if known is None:
-    known = gather(subject, resource, context, others, store)
-    subject = known[subject_type, subject.id]
-    resource = known[resource_type, resource.id]
-"""
-_BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
-_PART: Final = """
-stored = None
-if store is not None:
-    stored = store.get((part["type"], part["id"]) if type(part) is dict else (type_name, part.id))
-if stored is not None and stored is not part:
-    if type(part) is not dict or len(part) != 2: return None
-    part = stored
-elif type(part) is dict:
-    part = read(part, lined)
-if type(part) is not Class: return None
-"""
-_CONTEXT: Final = """
-if type(context) is not Context:
-    context = read(NOTHING if context is None else context)
-    if type(context) is not Context: return None
-"""
 _ENTITY: Final = """
 if type(raw) is not dict: return None
 kind = raw["type"]
@@ -563,20 +429,6 @@ class Writer(Struct, eq=False):
         put_on_line(1, [tree])
         read: Callable[..., Any] = run(tree, {**QUICK, **self._objects}, "<reader>")["read"]
         return read
-
-
-def _alone(part: str, type_: str, schema: Schema) -> str:
-    """Return the test whether *part* says nothing of other entities that must be compared."""
-    test = f"not {part}.carried_"
-    has_parents = f" and ({part}.line is not None or not {part}.parents_)"
-    return test + (has_parents if schema.entities[type_].parents else "")
-
-
-def _placed(part: str, type_: str, schema: Schema) -> str:
-    """Return the test, beside others, whether the ancestors of *part* were compared if it says any."""
-    if not schema.entities[type_].parents:
-        return ""
-    return f" and (not {part}.parents_ or {part}.line is not None and {part}.carried_)"
 
 
 def _names(type_: EnumType | LevelsType | TaxonomyType) -> Mapping[str, object]:

@@ -39,7 +39,6 @@ class Gathering:
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
         self.types_of = {class_: name for name, class_ in self._classes.items()}
-        self._token = object()
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -64,7 +63,7 @@ class Gathering:
         Raises `NeedsFullValidation`, or whatever comes of it, where that is not seen at once.
         """
         if others is None and store is None:
-            built = self._gather_built(subject, resource, context)
+            built = self.gather_built(subject, resource, context)
             if built is not None:
                 return built
         elif store is None:
@@ -91,32 +90,11 @@ class Gathering:
                 raise NeedsFullValidation
         return known if store is None else Entities(known, store)
 
-    def together(
-        self, known: dict[Key, Entity], carried: tuple[Entity, ...]
-    ) -> dict[Key, Entity] | None:
-        """Return what is *known*, which may be changed, and *carried*: no two given as one entity, all ancestors compared."""
-        if type(carried) is not Closed or not (
-            carried.seen_by is self._token or self._fit(carried)
-        ):
-            return None
-        less, more = known, carried.by_key
-        if len(less) > len(more):
-            less, more = more, less
-        else:
-            more = more.copy()
-        for key, one in less.items():
-            if more.setdefault(key, one) is not one:
-                return None
-        return more
-
-    def _fit(self, carried: Closed) -> bool:
+    def fits(self, carried: Closed) -> bool:
         """Whether entities that are carried along are of these types, and within the limits."""
-        fit = carried.classes <= self.types_of.keys() and len(carried) <= self._limits.ancestors
-        if fit:  # which cannot change, and is asked for each request that they are part of
-            carried.seen_by = self._token
-        return fit
+        return carried.classes <= self.types_of.keys() and len(carried) <= self._limits.ancestors
 
-    def _gather_built(
+    def gather_built(
         self, subject: Entity, resource: Entity, context: Record | None
     ) -> dict[Key, Entity] | None:
         """Return what is known, where that is seen at once."""

@@ -1,6 +1,6 @@
 """Read the parts of requests quickly, and put together what is known of their entities.
 
-A reader (`compiler.reader_codegen`) is generated for a target when a valid request for it has come in. It
+A reader (`compiler.request_reader_codegen`) is generated for a target when a valid request for it has come in. It
 has the parts read by readers of their types, which all targets share, and sees that they have what its rules
 read; `gather` (`gathering.py`) puts together what is known of all entities.
 """
@@ -12,10 +12,12 @@ from typing import Any, Final
 from policyengine.intake.build import carrying, with_references
 from policyengine.intake.gathering import Gathering, Read
 from policyengine.intake.objects import Objects
+from policyengine.intake.part_checks import PartCheck
 from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
+from policyengine.model.needs import Needs
 from policyengine.model.records import Record
-from policyengine.model.types import RecordType, Schema, SetType, TargetKey, Type
+from policyengine.model.types import EntityType, RecordType, Schema, SetType, TargetKey, Type
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
@@ -37,6 +39,7 @@ class Readers:
         self._limits = limits
         self._gathering = Gathering(program.schema.entities, limits)
         self._context_readers: dict[RecordType, Read] = {}
+        self._checks: dict[EntityType | RecordType, list[PartCheck]] = {}
         self._readers_by_action: dict[str, Read] = {}
 
     def open(self, target: TargetKey) -> bool:
@@ -75,7 +78,7 @@ class Readers:
         )
 
     def _reader(self, target: TargetKey) -> Function:
-        from policyengine.compiler.reader_codegen import request_reader
+        from policyengine.compiler.request_reader_codegen import request_reader
 
         schema, (action, subject, resource) = self._program.schema, target
         entity = self._gathering.entity_reader
@@ -83,12 +86,25 @@ class Readers:
         apart = subject not in _around(schema, resource) and resource not in _around(
             schema, subject
         )
-        compiled = self._program.compiled(target)
+        compiled, needs = self._program.compiled(target), self._program.needs(target)
+        checks = [
+            self._check(schema.entities[subject], needs.subject),
+            self._check(schema.entities[resource], needs.resource),
+            self._check(schema.actions[action].context, needs.context),
+        ]
         return request_reader(
-            schema, target, self._program.needs(target), self._limits, readers,
-            self._gathering.gather, self._gathering.together, self._gathering.types_of,
-            apart=apart, follows=compiled.follows, timed=compiled.timed,
+            schema, target, needs, self._limits, readers, [(one.number, one.passes) for one in checks],
+            self._gathering.gather, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
+
+    def _check(self, type_: EntityType | RecordType, needs: Needs) -> PartCheck:
+        """Return the check of parts of that type; targets whose rules read the same of it share one."""
+        found = self._checks.setdefault(type_, [])
+        for one in found:
+            if one.needs == needs:
+                return one
+        found.append(PartCheck(self._program.schema, type_, needs, self._limits, self._gathering))
+        return found[-1]
 
     # ---- building -----------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ each entity type, whatever schema it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 from msgspec import defstruct
@@ -25,7 +25,7 @@ Line: TypeAlias = frozenset[Key]
 """The keys of an entity and of all its ancestors."""
 
 
-class Entity(Sealed, frozen=True, eq=False, gc=False):
+class Entity(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
     """An entity of some `EntityType`; the canonical value of attribute `a` is `v_a`.
 
     For Python programs `entity.a` and `entity["a"]` are the value as `model.values.to_python` gives
@@ -34,12 +34,14 @@ class Entity(Sealed, frozen=True, eq=False, gc=False):
     the key, the parents (None if they were not given), the entities carried along because they were
     given as references, whether no attribute is lacking, whether it is *plain* (no attribute
     is lacking, nothing is carried along, and its ancestors are known if its parents are), and whether
-    it is *described*: its attributes were given, if only as an empty object.
+    it is *described*: its attributes were given, if only as an empty object. *passed_* are the numbers of the checks that
+    it has passed (`intake/part_checks.py`), which no copy takes over.
     """
 
     type: ClassVar[str]
     entity_type: ClassVar[EntityType]
     content_: ClassVar[Callable[[Any], object]]
+    passed_: Collection[int] = ()
 
     if TYPE_CHECKING:
         id: str
@@ -100,19 +102,20 @@ class Closed(tuple[Entity, ...]):  # noqa: SLOT001 - Python allows a tuple none
     """Entities that are carried along, of which each has all its ancestors among them.
 
     Their descriptions of ancestors were compared when they were collected, so they need not be again.
-    They are there *by_key* as well; *classes*: theirs; *whole*: whether none lacks anything, and all ancestors
-    of what carries them are among them. *seen_by*: the token of who last found that they fit.
+    They are there *by_key* as well; *objects*: their `id()`s; *classes*: theirs; *whole*: whether none lacks anything, and
+    all ancestors of what carries them are among them.
     """
 
     by_key: dict[Key, Entity]
+    objects: frozenset[int]
     classes: frozenset[type[Entity]]
     whole: bool
-    seen_by: object = None
 
     def __new__(cls, entities: Iterable[Entity], whole: bool = False) -> Self:  # noqa: FBT001, FBT002 - pickle gives it by position
         """Return these entities, no two of one key."""
         made = super().__new__(cls, entities)
         made.by_key = {(one.type, one.id): one for one in made}
+        made.objects = frozenset(map(id, made))
         made.classes = frozenset(map(type, made))
         made.whole = whole
         return made

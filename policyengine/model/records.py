@@ -8,7 +8,7 @@ were handed in as references.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from msgspec import defstruct
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 __all__ = ["Record", "record_class", "slot"]
 
 
-class Record(Sealed, frozen=True, eq=False, gc=False):
+class Record(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
     """A record of some `RecordType`; the canonical value of `a` is the attribute `v_a`.
 
     For Python programs `record["a"]` is the value as `model.values.to_python` gives it. What
     requests are validated by ends in `_`: the entities carried along, whether nothing is lacking,
-    and whether it is *plain*: nothing is, and none are.
+    and whether it is *plain*: nothing is, and none are; and the checks that it has passed (`Entity`).
     """
 
     record_type: ClassVar[RecordType]
     content_: ClassVar[Callable[[Any], object]]
+    passed_: Collection[int] = ()
 
     if TYPE_CHECKING:
         carried_: tuple[Entity, ...]

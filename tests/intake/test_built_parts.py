@@ -8,6 +8,7 @@ import pickle
 import pytest
 
 from policyengine import InvalidRequest, Limits, PolicyEngine
+from policyengine.model.sealed import altered
 from tests.calls import calls
 
 POLICY = """package built
@@ -132,6 +133,69 @@ def test_a_part_that_leaves_parents_out_is_decided_in_as_few_steps_as_one_that_h
     assert [_twice(engine, app, "read", doc) for app in apps] == [True, True]
     counts = [calls(lambda app=app: engine.decide(app, "read", doc).allowed) for app in apps]
     assert counts[0] == counts[1]
+
+
+def _steps(engine, *parts):
+    return calls(lambda: engine.decide(*parts).allowed)
+
+
+def test_parts_that_come_again_take_as_few_steps_however_much_they_carry():
+    engine = PolicyEngine.from_text(OF_TEAMS)
+    counts = []
+    for many in (1, 5, 20):
+        teams = [engine.entity("Team", f"t{number}", open=True) for number in range(many)]
+        app, doc = engine.entity("App", "a", teams=teams), engine.entity("Doc", "d", team=teams[0])
+        first = _steps(engine, app, "read", doc)
+        assert _twice(engine, app, "read", doc) is True
+        counts.append(_steps(engine, app, "read", doc))
+        assert counts[-1] < first
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_what_only_the_other_part_carries_is_known():
+    engine = PolicyEngine.from_text(OF_TEAMS)
+    teams = [engine.entity("Team", id_, open=id_ == "t") for id_ in ("t", "closed")]
+    app = engine.entity("App", "a", teams=teams)
+    docs = [engine.entity("Doc", "d", team={"type": "Team", "id": one.id}) for one in teams]
+    assert [_twice(engine, app, "read", doc) for doc in docs] == [True, False]
+    stranger = engine.entity("Doc", "d", team={"type": "Team", "id": "stranger"})
+    assert [code for code, _ in _twice(engine, app, "read", stranger)] == ["PE508"]
+
+
+WITH_CONTEXT = OF_TEAMS.replace("on Doc\n", "on Doc with { via: Team }\n").replace(
+    "resource.team.open", "resource.team.open and context.via.open"
+)
+
+
+def test_a_context_carries_as_well():
+    engine = PolicyEngine.from_text(WITH_CONTEXT)
+    team, other = (engine.entity("Team", id_, open=True) for id_ in ("t", "other"))
+    closed = engine.entity("Team", "t", open=False)
+    app, doc = engine.entity("App", "a", teams=[team]), engine.entity("Doc", "d", team=team)
+    for via, expected in ((team, True), (other, True), (closed, ["PE510"])):
+        found = _twice(engine, app, "read", doc, engine.context("read", {"via": via}))
+        assert (found if found is True else [code for code, _ in found]) == expected
+
+
+def test_a_changed_copy_is_looked_at_again(engine):
+    _open(engine)
+    user, action, doc = _parts(engine)
+    assert _twice(engine, user, action, doc) is True
+    assert user.passed_
+    assert doc.passed_
+    changed = altered(user, v_org="elsewhere")
+    assert not changed.passed_
+    assert [code for code, _ in _twice(engine, changed, action, doc)] == ["PE508"]
+
+
+def test_few_checks_are_noted_at_a_part(monkeypatch):
+    monkeypatch.setattr("policyengine.intake.part_checks._MOST_NOTED", 2)
+    engines = [PolicyEngine.from_text(OF_TEAMS) for _ in range(5)]
+    team = engines[0].entity("Team", "t", open=True)
+    app, doc = engines[0].entity("App", "a", teams=[team]), engines[0].entity("Doc", "d", team=team)
+    for engine in engines:
+        assert _twice(engine, app, "read", doc) is True
+        assert 1 <= len(app.passed_) <= 2
 
 
 @pytest.mark.parametrize("many", [1, 5, 20])

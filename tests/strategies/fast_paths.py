@@ -133,17 +133,20 @@ def fast_path_takes(
     """Whether *fast* takes a request; raises if *full* refuses it, or reads it differently."""
     names = ("subject", "action", "resource", "context", "now", "fields", "entities")
     parts = {name: given.get(name) for name in names}
-    taken = fast.read(RawRequest(**parts, store=store))
-    if taken is None:
+    # Of parts that come again, what was found out before is noted.
+    read = [fast.read(RawRequest(**parts, store=store)) for _ in range(3)]
+    if not any(read):
         return False
     try:
         expected = full.validate_parts(store, **parts)
     except InvalidRequest as refusal:
         raise AssertionError(f"refused: {refusal}") from None
-    for part in ("subject", "action", "resource", "context", "now", "fields"):
-        assert getattr(taken, part) == getattr(expected, part), part
-    for key in {*taken.entities, *expected.entities}:
-        assert _content(taken, key) == _content(expected, key)
+    for taken in read:
+        assert taken is not None, "it was taken before"
+        for part in ("subject", "action", "resource", "context", "now", "fields"):
+            assert getattr(taken, part) == getattr(expected, part), part
+        for key in {*taken.entities, *expected.entities}:
+            assert _content(taken, key) == _content(expected, key)
     return True
 
 

@@ -1,0 +1,250 @@
+"""Generate the readers of whole requests, as fast as hand-written ones.
+
+The reader of a target takes the parts of a request in any form (built entities, dicts, names of
+entities in a store), returns what `intake.validation` would make of them, and sees that everything is
+known that rules read. Dicts it gives to the readers of entity types and of contexts (`reader_codegen`).
+
+Of parts that were built, a check of each (`part_check`) finds once whether it brings along all that rules read from it;
+then it is only seen that no two of them describe one entity.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias
+
+from policyengine.compiler.code_templates import Body, expression, filled
+from policyengine.compiler.python_nodes import conjunction
+from policyengine.compiler.reader_codegen import Reader, Writer
+from policyengine.model.entities import entity_class
+from policyengine.model.limits import Limits
+from policyengine.model.needs import Needs, RequestNeeds
+from policyengine.model.records import record_class
+from policyengine.model.types import (
+    EntityRefType,
+    EntityType,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
+
+Check: TypeAlias = tuple[int, Callable[[Any], bool]]
+"""The number of the check of a part, which is in `passed_` of those that passed it, and what checks another part."""
+
+_PARTS: Final = ("subject", "resource", "context")
+
+
+def part_check(
+    schema: Schema, type_: EntityType | RecordType, needs: Needs, limits: Limits
+) -> Callable[..., Any]:
+    """Return what tells whether a built part has all that rules read: of the part, of the entities that are `known`, and None."""
+    writer = Writer(limits)
+    body = writer.sufficient("part", type_, needs)
+    if isinstance(type_, EntityType):
+        placed = _placed("part", type_).removeprefix(" and ")
+        body += filled(f"if not ({placed}): return None") if placed else []
+        body += writer.follow_entity(schema, "part", type_, needs)
+    else:
+        body += writer.follow(schema, "part", type_, needs)
+    body.append(ast.Return(ast.Constant(True)))
+    return writer.finish(body, ("part", "known", "store"))
+
+
+def request_reader(
+    schema: Schema,
+    target: TargetKey,
+    needs: RequestNeeds,
+    limits: Limits,
+    readers: Sequence[Reader],
+    checks: Sequence[Check],
+    gather: Callable[..., Any],
+    together: Callable[..., Any],
+    *,
+    apart: bool,
+    follows: bool,
+    timed: bool,
+) -> Callable[..., Any]:
+    """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
+
+    It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
+    its last parameter, makes of subject, resource, context, time and the entities that are known by
+    key, which *gather* puts together, and *together* of parts that were built, unless each passes its check. *apart*: whether subject
+    and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
+    follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
+    part; if not, 0 is returned for now.
+    """
+    action, *names = target
+    context = schema.actions[action].context
+    subject, resource = (schema.entities[one] for one in names)
+    writer = Writer(limits)
+    body: Body = []
+    both = [("subject", subject, needs.subject), ("resource", resource, needs.resource)]
+    enough: list[ast.expr] = []
+    for (part, type_, needed), read in zip(both, readers[:2], strict=True):
+        body += filled(
+            _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_.name),
+            read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
+            lined=ast.Constant(needed.line or follows),
+        )  # fmt: skip
+        body += writer.sufficient(part, type_, needed)
+        enough += writer.enough(part, type_, needed)
+    parts: dict[str, ast.expr | str] = {
+        "Subject": writer.named("class", entity_class(subject)),
+        "Resource": writer.named("class", entity_class(resource)),
+        "Context": writer.named("class", record_class(context)),
+        "read": writer.named("read", readers[2]), "gather": writer.named("gather", gather),
+        "together": writer.named("together", together),
+        "subject_type": ast.Constant(subject.name), "resource_type": ast.Constant(resource.name),
+    }  # fmt: skip
+    body += filled(_CONTEXT, **parts)
+    body += writer.sufficient("context", context, needs.context)
+    enough += writer.enough("context", context, needs.context)
+    alone = " and ".join(_alone(part, type_) for part, type_, _ in both)
+    known = _BOTH if follows else "NOTHING"
+    body += filled(
+        _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
+    )
+    placed = "".join(_placed(part, type_) for part, type_, _ in both)
+    parts["ENOUGH"] = conjunction(enough)
+    every: list[tuple[str, EntityType | RecordType, Needs]] = [
+        *both,
+        ("context", context, needs.context),
+    ]
+    passed: list[ast.expr] = []
+    carriers: list[str] = []
+    for (part, kind, needed), (number, check) in zip(every, checks, strict=True):
+        if may_carry(kind):
+            carriers.append(part)
+            passed += [
+                expression(
+                    "number in part.passed_ or check(part)",
+                    part=part, number=ast.Constant(number), check=writer.named("check", check),
+                )
+            ]  # fmt: skip
+        else:
+            passed += [
+                *writer.enough(part, kind, needed),
+                expression("not part.carried_", part=part),
+            ]
+    parts["PASSED"] = conjunction(passed)
+    moment = expression("now or clock()" if timed else "now")
+    parts["MOMENT"] = moment
+    built = _BUILT.replace(" and PLACED", placed).replace("        UNITED\n", _united(carriers))
+    whole = filled(built, **parts)
+    body = [*whole, ast.If(expression("known is None"), body, [])]
+    nothing = readers[2]({})  # what is always the same need not be read
+    if nothing is not None and nothing.complete_:
+        body = (
+            filled(
+                "if context is None: context = nothing", nothing=writer.named("nothing", nothing)
+            )
+            + body
+        )
+    for part, type_, needed in both:
+        body += writer.follow_entity(schema, part, type_, needed)
+    body += writer.follow(schema, "context", context, needs.context)
+    body += filled("return finish(subject, resource, context, MOMENT, known)", **parts)
+    return writer.finish(body, (*_PARTS, "now", "others", "store", "finish"))
+
+
+def may_carry(type_: Type | EntityType) -> bool:
+    """Whether a value of *type_* may refer to an entity, or have a parent, and so carry one along."""
+    match type_:
+        case EntityType():
+            return bool(type_.parents) or any(may_carry(one.type) for one in type_.attributes)
+        case RecordType(attributes):
+            return any(may_carry(one.type) for one in attributes)
+        case SetType(element):
+            return may_carry(element)
+        case _:
+            return isinstance(type_, EntityRefType)
+
+
+_BUILT: Final = """
+known = None
+if (
+    others is None and store is None and type(subject) is Subject and type(resource) is Resource
+    and type(context) is Context
+):
+    if PASSED:
+        UNITED
+        if known is not None:
+            if (
+                known.setdefault((subject_type, subject.id), subject) is subject
+                and known.setdefault((resource_type, resource.id), resource) is resource
+            ):
+                return finish(subject, resource, context, MOMENT, known)
+            known = None
+    elif ENOUGH and PLACED:
+        known = together(subject, resource, context)
+"""
+"""Parts that were built and lack nothing that rules read, which are most."""
+_KNOWN: Final = """
+if others is None and not context.carried_:
+    if store is None:
+        if ALONE: known = KNOWN
+    elif stored_subject is subject and stored_resource is resource:
+        known = store
+if known is None:
+    known = gather(subject, resource, context, others, store)
+    subject = known[subject_type, subject.id]
+    resource = known[resource_type, resource.id]
+"""
+_BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.id): resource}"
+_PART: Final = """
+stored = None
+if store is not None:
+    stored = store.get((part["type"], part["id"]) if type(part) is dict else (type_name, part.id))
+if stored is not None and stored is not part:
+    if type(part) is not dict or len(part) != 2: return None
+    part = stored
+elif type(part) is dict:
+    part = read(part, lined)
+if type(part) is not Class: return None
+"""
+_CONTEXT: Final = """
+if type(context) is not Context:
+    context = read(NOTHING if context is None else context)
+    if type(context) is not Context: return None
+"""
+
+
+def _united(carriers: Sequence[str]) -> str:
+    """Return the statements that put together what *carriers* carry along; None is known if two differ."""
+    names = [f"{part}.carried_" for part in carriers]
+    match names:
+        case []:
+            lines = ["known = {}"]
+        case [only]:
+            lines = [f"carried = {only}", "known = carried.by_key.copy() if carried else {}"]
+        case [one, other, *rest]:
+            lines = [f"carried = {one}", f"more = {other}", *_BOTH_CARRY]
+            for third in rest:
+                lines += [f"if {third} and known is not None: known = with_more(known, {third})"]
+    return "".join(f"        {line}\n" for line in lines)
+
+
+_BOTH_CARRY: Final = (
+    "if carried and more:",
+    "    known = carried.by_key | more.by_key",
+    "    shared = len(carried) + len(more) - len(known)",
+    "    if shared and len(carried.objects & more.objects) != shared: known = None",
+    "else: known = (carried or more).by_key.copy() if carried or more else {}",
+)
+
+
+def _alone(part: str, type_: EntityType) -> str:
+    """Return the test whether *part* says nothing of other entities that must be compared."""
+    test = f"not {part}.carried_"
+    has_parents = f" and ({part}.line is not None or not {part}.parents_)"
+    return test + (has_parents if type_.parents else "")
+
+
+def _placed(part: str, type_: EntityType) -> str:
+    """Return the test, beside others, whether the ancestors of *part* were compared if it says any."""
+    if not type_.parents:
+        return ""
+    return f" and (not {part}.parents_ or {part}.line is not None and {part}.carried_)"

@@ -1,0 +1,81 @@
+"""Check parts that were built once for all requests of which rules read the same of them.
+
+A part passes if nothing is lacking that rules read: of the part, and of the entities that rules follow to from it, which
+it must carry along. Parts cannot change, so this is noted at the part; but only if it is asked about a second time, since a
+part of a single request is seen more quickly with that. So is what does not pass, and may still be part of a request that fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import count
+from typing import Final
+
+from msgspec.structs import force_setattr
+
+from policyengine.intake.gathering import Gathering
+from policyengine.model.entities import Closed, Entity
+from policyengine.model.limits import Limits
+from policyengine.model.needs import Needs
+from policyengine.model.records import Record
+from policyengine.model.types import EntityType, RecordType, Schema
+
+_MOST_NOTED: Final = 256
+"""Checks that are noted at one part: policy sets may be loaded again as long as it is in use."""
+
+_ONCE: Final = frozenset[int]()
+"""What is noted at a part that was asked about once."""
+
+_numbers: Final = count(1)
+
+
+class PartCheck:
+    """The check of parts of one type, of which rules read *needs*; *number* is noted at those that pass.
+
+    At a part that does not pass, the negative number is noted, so that it is not looked at again.
+    """
+
+    def __init__(
+        self,
+        schema: Schema,
+        type_: EntityType | RecordType,
+        needs: Needs,
+        limits: Limits,
+        gathering: Gathering,
+    ) -> None:
+        self.number = next(_numbers)
+        self.needs = needs
+        self._of = schema, type_, needs, limits
+        self._fits = gathering.fits
+        self._has_all: Callable[..., object] | None = None
+
+    def passes(self, part: Entity | Record) -> bool:
+        """Whether *part*, for which that is not noted, passes."""
+        noted = part.passed_
+        if isinstance(noted, tuple):
+            force_setattr(part, "passed_", _ONCE)
+            return False
+        if -self.number in noted:
+            return False
+        passes = self._looks_right(part)
+        if not isinstance(noted, set) or len(noted) >= _MOST_NOTED:
+            noted = set[int]()
+            force_setattr(part, "passed_", noted)
+        noted.add(self.number if passes else -self.number)
+        return passes
+
+    def _looks_right(self, part: Entity | Record) -> bool:
+        carried = part.carried_
+        if carried and not (isinstance(carried, Closed) and self._fits(carried)):
+            return False
+        known = carried.by_key.copy() if isinstance(carried, Closed) else {}
+        if isinstance(part, Entity) and known.setdefault(part.key_, part) is not part:
+            return False
+        if self._has_all is None:
+            from policyengine.compiler.request_reader_codegen import part_check
+
+            self._has_all = part_check(*self._of)
+        try:
+            return self._has_all(part, known, None) is True
+        except KeyError:  # an entity is not carried along
+            return False
