@@ -76,6 +76,7 @@ class ConstrainedRequest:
     *constants*: the ids that rules name, by type. *reads*: the choices on which the answers since it was
     last emptied depend; *numeric*: those on which the bounds of numbers depend. *texts*: texts that give the
     answers, where they were looked for. *asked*: the questions about one text alone, but whether it is a constant.
+    *reads_action*: whether the action was read.
     """
 
     schema: Schema
@@ -99,11 +100,13 @@ class ConstrainedRequest:
     lines: dict[tuple[str, str], dict[tuple[str, str], ChoiceNumbers]] = Factory(dict)
     numeric: set[int] = Factory(set)
     texts: dict[Place, str] = Factory(dict)
+    reads_action: bool = False
 
     # ---- as a request -------------------------------------------------------------------
 
     @property
     def action(self) -> str:
+        self.reads_action = True
         return self.target[0]
 
     @property
@@ -116,7 +119,7 @@ class ConstrainedRequest:
 
     @property
     def context(self) -> UnknownRecord:
-        return UnknownRecord(self, self.schema.actions[self.action].context, ("context",))
+        return UnknownRecord(self, self.schema.actions[self.target[0]].context, ("context",))
 
     @property
     def now(self) -> UnknownNumber:

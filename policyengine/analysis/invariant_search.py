@@ -10,7 +10,7 @@ that failed. A request that is really allowed and breaks it is *broken*. If neit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from copy import deepcopy
 from typing import Any, Literal, TypeAlias
 
@@ -97,7 +97,11 @@ def examine(
 
 @define(eq=False)
 class _InvariantSearch:
-    """An invariant, and what is known of it so far: *left* has its targets that are not settled, and why."""
+    """An invariant, and what is known of it so far.
+
+    *left* has its targets that are not settled, and why; *met_by_none* conditions that no request meets, as `_alike`
+    gives them, and the names of those that failed.
+    """
 
     checked: CheckedSet
     invariant: Invariant
@@ -106,6 +110,7 @@ class _InvariantSearch:
     rests_on: set[str] = Factory(set)
     tried: int = 0
     left: dict[TargetKey, str] = Factory(dict)
+    met_by_none: dict[Hashable, frozenset[str]] = Factory(dict)
     broken: tuple[ValidRequest, TargetKey] | None = None
 
     def __attrs_post_init__(self) -> None:
@@ -147,6 +152,7 @@ class _TargetSearch:
     budget: Budget
     conditions: list[_Condition] = Factory(list)
     failed: set[str] = Factory(set)
+    reads_action: bool = False
 
     @property
     def checked(self) -> CheckedSet:
@@ -178,7 +184,11 @@ class _TargetSearch:
     def _refined(self) -> ValidRequest | str | None:
         """Search, and again with the reasons for which what was found is denied."""
         while True:
-            self.failed = set()
+            alike = self._alike()
+            if alike in self.whole.met_by_none:
+                self.failed = {*self.whole.met_by_none[alike]}
+                return None
+            self.failed, self.reads_action = set(), False
             unsure: ConstrainedRequest | None = None
             for state in self._states():
                 found = self._try(state)
@@ -191,8 +201,25 @@ class _TargetSearch:
             else:
                 gates = self._gates_not_asked() if unsure else []
                 if not gates:
-                    return None if unsure is None else _turns_on(unsure)
+                    if unsure is not None:
+                        return _turns_on(unsure)
+                    if not self.reads_action:
+                        self.whole.met_by_none[alike] = frozenset(self.failed)
+                    return None
                 self.conditions += map(self._gate_opens, gates)
+
+    def _alike(self) -> Hashable:
+        """Return all on which it depends which requests meet the conditions, for targets whose action none reads.
+
+        Rules have one typing for targets in which all that they name has the same types.
+        """
+        _, subject, resource = self.target
+        asked = [
+            (c.name, *((id(r), id(r.typings[self.target])) for r in c.rules))
+            for c in self.conditions
+        ]
+        gates = () if self.invariant.fields is None else tuple(self._field_gates())
+        return subject, resource, id(self.invariant.typings[self.target]), gates, *asked
 
     def _least(self, breaking: list[_Condition], names: set[str]) -> set[str]:
         """Return conditions of *names* that are enough: none or one, if that is soon seen, else none that can be spared.
@@ -243,6 +270,8 @@ class _TargetSearch:
             raise
         except Exception as problem:  # a failure proves nothing
             raise UndecidedError from problem
+        finally:
+            self.reads_action |= state.reads_action
         return True
 
     def _mentions(self) -> MentionedConstants:

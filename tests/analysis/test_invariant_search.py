@@ -286,6 +286,43 @@ def test_texts_are_settled_where_rules_name_many():
     assert found(rules(ends, 'unless subject.mail like "*.com"')).answer == "proved"
 
 
+MANY = [f"act{number}" for number in range(60)]
+
+
+def of_many_actions(permit, never):
+    declared = "\n".join(
+        f"action {name} in acts having {{ weight: {number} }}" for number, name in enumerate(MANY)
+    )
+    text = (
+        "package p\nentity User { seats: int }\ngroup acts by User on User having { weight: int }\n"
+        f"{declared}\npermit p: acts when {permit}\ninvariant i: never allow acts {never}\n"
+    )
+    return check_sources({"p.policy": Source("p.policy", text)})
+
+
+def test_actions_for_which_rules_ask_the_same_are_searched_once():
+    checked, _ = of_many_actions("subject.seats > 3", "when subject.seats < 2")
+    (finding,) = examine(checked, checked.invariants, Budget(steps=len(MANY)), now=0)
+    assert (finding.answer, finding.rests_on) == ("proved", ("gate access",))
+
+
+@pytest.mark.parametrize(
+    ("permit", "never"),
+    [
+        ("subject.seats > 3", f'when action.name == "{MANY[-1]}"'),
+        ("subject.seats > 3", f"when action.weight == {len(MANY) - 1}"),
+        (f"action.weight == {len(MANY) - 1}", "when subject.seats < 2"),
+        ("subject.seats < action.weight", f"when subject.seats == {len(MANY) - 2}"),
+    ],
+)
+def test_actions_are_told_apart_where_a_rule_reads_them(permit, never):
+    checked, problems = of_many_actions(permit, never)
+    assert checked is not None, problems
+    (finding,) = examine(checked, checked.invariants, Budget.lasting(60), now=0)
+    assert finding.answer == "broken"
+    assert finding.request.action == MANY[-1]
+
+
 def test_a_proof_names_what_it_rests_on_and_nothing_else():
     text = rules(
         "subject.org == resource.org", "unless subject.org == resource.org",
