@@ -65,7 +65,7 @@ java: ## Install Debian's Java, for Spark
 
 test-browser: $(READY) ## Look at reports in a browser (`make chromium` installs Debian's); some minutes
 	$(BIN)/python -m pip install --quiet --editable '.[browser]'
-	TEST_BROWSER=1 $(BIN)/python -m pytest tests/browser
+	TEST_BROWSER=1 $(BIN)/python -m pytest -n auto --dist worksteal tests/browser
 
 statements: $(READY) ## Compare what reports say with what is decided, STATEMENTS=100000; a minute or two
 	$(BIN)/python -m tests.statements --statements $(or $(STATEMENTS),100000)

@@ -41,6 +41,7 @@ NOT_RUN: Mapping[str, str] = {
     "make test": "`.ci/run` has run it",
     "make whole": "`.ci/run` has run it",
     "make check": "`.ci/run` has run it",
+    "make breaches": "`.ci/run` has run it",
     "make documents": "it is this",
     "make pyright": "it downloads pyright, and Node.js if there is none",
     "make coverage": "it takes minutes, and is `make test` with more columns",
@@ -86,6 +87,9 @@ SMALLER: Mapping[str, str] = {
     r"python -m bench|policyengine(?: [a-z]+)?": r"\g<0> --help",  # a command is named, and no more
 }
 """Patterns of commands that are run with a smaller size, or for their help alone; the first that fits counts."""
+
+_ALONE = re.compile(r"python -m (?:bench|tests)\b|make |policyengine .*--help$")
+"""Commands that read nothing of what a session has written: all documents need each once."""
 
 _MOST_SECONDS = 600
 _FENCE = re.compile(r"^```(\w*) ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -212,13 +216,16 @@ class Session:
 
 
 def run(
-    document: str, page: str, environment: Path, *, skip: str = "", without: Sequence[str] = ()
-) -> list[str]:
+    document: str, page: str, environment: Path, *, skip: str = "", without: Sequence[str] = (),
+    known: set[str] | None = None,
+) -> list[str]:  # fmt: skip
     """Run the steps of a page in a copy of the checkout; return what is not as the page says.
 
     *environment*: the virtual environment. *skip*: a pattern of commands to leave out. *without*: folders
-    that are left out of the copy, where no command that is run reads them.
+    that are left out of the copy, where no command that is run reads them. *known*: commands that succeeded
+    in other documents and need not run again; those of this one are added.
     """
+    known = set() if known is None else known
     todo = list(steps(document, page))
     wrong: list[str] = []
     if not todo:
@@ -237,6 +244,9 @@ def run(
                 command = command_to_run(step.command)
                 if command is None or (skip and re.match(skip, command)):
                     continue
+                once = step.shown is None and _ALONE.match(command)
+                if once and command in known:
+                    continue
                 code, printed = session.run(command)
                 if step.shown is not None and not is_shown(step.shown, printed):
                     lines = step.shown.splitlines(), printed.splitlines()
@@ -245,6 +255,8 @@ def run(
                     )
                 elif code > 1 or (step.exact and code):
                     wrong.append(f"{where}: {command}\nexit code {code}\n{printed}")
+                elif once:
+                    known.add(command)
         finally:
             session.close()
     return wrong
@@ -284,14 +296,14 @@ def main() -> None:
     parser.add_argument("--environment", type=Path, default=ROOT / ".venv")
     parser.add_argument("--skip", default="", help="A pattern of commands to leave out.")
     wanted = parser.parse_args()
-    problems: list[str] = []
+    problems, known = list[str](), set[str]()
     for document in wanted.documents:
         page = (ROOT / document).read_text(encoding="utf-8")
         count = sum(1 for step in steps(document, page) if step.command)
         if not count:
             continue
         print(f"{document}: {count} commands", flush=True)
-        for problem in run(document, page, wanted.environment, skip=wanted.skip):
+        for problem in run(document, page, wanted.environment, skip=wanted.skip, known=known):
             problems.append(problem)
             print(problem, flush=True)
     if problems:  # Once more, since the first time may be far above.

@@ -142,6 +142,16 @@ def test_it_bites():
         assert said.lower() in problem.lower()
 
 
+def test_what_reads_nothing_of_a_session_runs_once_for_all_documents():
+    page = "`policyengine check --help` and\n`policyengine init shop` and `python -m tests.nowhere --count 1`"
+    known: set[str] = set()
+    (problem,) = run("docs/page.md", page, Path(sys.prefix), known=known)
+    assert "tests.nowhere" in problem
+    assert known == {"policyengine check --help"}
+    known.add("python -m tests.nowhere --count 1")
+    assert run("docs/page.md", page, Path(sys.prefix), known=known) == []
+
+
 def test_a_reader_of_the_readme_has_no_command_before_it_is_said_how_to_get_it():
     (problem,) = wrong("`policyengine init shop`", "README.md")
     assert "not found" in problem
