@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policyengine.cli.asking import utf8
 from policyengine.cli.completing import invariants
 from policyengine.cli.left_open import budget_option, left_open
 from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural, the_cache
@@ -46,12 +47,14 @@ STYLES = {"proved": "green", "broken": "bold red", "not settled": "bold yellow"}
 @click.option(
     "--never-allow",
     multiple=True,
+    type=utf8,
     metavar="TEXT",
     help="Ask for an invariant that is not written down: what follows `never allow`.",
 )
 @click.option(
     "--never-expose",
     multiple=True,
+    type=utf8,
     metavar="TEXT",
     help="The same for what follows `never expose`.",
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from policyengine.cli.asking import moment_option, now_option
+from policyengine.cli.asking import moment_option, now_option, utf8
 from policyengine.cli.loading import (
     cache_option,
     load_checked,
@@ -16,7 +16,7 @@ from policyengine.cli.loading import (
     paths_argument,
     plural,
 )
-from policyengine.cli.output import FINE, FailingInput, complain, say, working
+from policyengine.cli.output import FINE, FailingInput, complain, say, visible, working
 
 
 @click.command(short_help="Make a site that says who may do what.")
@@ -28,7 +28,9 @@ from policyengine.cli.output import FINE, FailingInput, complain, say, working
     type=click.Path(),
     help="The folder to write; an earlier report there is replaced, anything else refused.",
 )
-@click.option("--title", help="The name of the site. Without it: that of the first PATH.")
+@click.option(
+    "--title", type=utf8, help="The name of the site. Without it: that of the first PATH."
+)
 @now_option("The time of tests that give none. Without it: the present.")
 @click.option(
     "--budget",
@@ -102,14 +104,14 @@ def command(
         loaded = load_program(paths)
         earlier = None
         if against is not None:
-            earlier = Earlier(against, load_checked((against,)))
+            earlier = Earlier(visible(against), load_checked((against,)))
         elif since is not None:
             earlier = rules_of_day(loaded.checked(), parse_datetime(since))
         with working("deciding requests for the report"):
             report = make_report(
                 loaded.checked(),
                 loaded.program,
-                title=title or Path(os.path.realpath(paths[0])).name,
+                title=title or visible(Path(os.path.realpath(paths[0])).name),
                 now=time.time_ns() // 1000 if now is None else parse_datetime(now),
                 budget=budget,
                 internal=internal,

@@ -17,6 +17,7 @@ from attrs import define, evolve, field
 
 from policyengine.analysis.places import read_keys_of, value_at
 from policyengine.concurrency import cached_property
+from policyengine.diagnostics.render import readable
 from policyengine.model.decision import Decision
 from policyengine.model.masks import detail, field_and_mask
 from policyengine.model.shown import shown_entity
@@ -289,7 +290,7 @@ class _Maker:
             effect=rule.effect,
             advisory=rule.advisory,
             text=_dedented(source.at(rule.node.span), source.position(rule.node.span.start)[1]),
-            place=f"{source.name}:{source.position(rule.node.span.start)[0]}",
+            place=f"{readable(source.name)}:{source.position(rule.node.span.start)[0]}",
             says=self._template(rule.because),
             otherwise=self._template(rule.otherwise),
             cites=rule.cites,

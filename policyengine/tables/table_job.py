@@ -73,6 +73,8 @@ class TableJob(Struct, frozen=True):
         Raises `UnfitTable` if *table* is no Parquet file, `OSError` if it cannot be read.
         """
         file, to = Path(table), Path(out)
+        if not to.name:  # of `.`, for one
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), str(out))
         beside = to.with_name(f"{to.stem}.bad{to.suffix}") if bad is None else Path(bad)
         processes = max(1, min(os.cpu_count() or 1, _rows_of(file) // BATCH))
         return cls(file, to, beside, now, inputs or {}, frozenset(keep), processes)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from policyengine import __version__
 from policyengine.cli import check, main
+from policyengine.cli.main import cli
 
 COMMANDS = (
     "check",
@@ -277,3 +280,58 @@ def test_completion_completes(shop: Path, words: str, word: int, completions: li
         },
     )  # fmt: skip
     assert done.stdout.split() == completions
+
+
+GIVEN = {
+    "check": "shop", "lint": "shop", "prove": "shop", "fmt": "--check shop", "test": "shop", "reads": "shop", "conflicts": "shop",
+    "stubs": "shop", "compile": "shop", "report": "shop --out site", "init": "new", "completion": "bash",
+    "decide": "shop -r shop/request.json", "explain": "shop -r shop/request.json", "timeline": "shop -r shop/request.json",
+    "who": "shop --action read --resource Document:plan --entities none.json",
+    "what": "shop --subject User:ann --action read --entities none.json",
+    "filter": "shop -r shop/request.json --mapping none:none --dialect sqlite",
+    "verify-filter": "shop --mapping none:none --database sqlite://",
+    "log verify": "shop", "log query": "shop", "log replay": "shop shop",
+}  # fmt: skip
+"""What each command is given besides the option that is tried."""
+
+
+def _options() -> Iterator[tuple[str, str]]:
+    context = click.Context(cli)
+    for name in cli.list_commands(context):
+        command = cli.get_command(context, name)
+        assert command is not None
+        below = command.commands.items() if isinstance(command, click.Group) else [("", command)]
+        for inner, one in below:
+            for option in one.params:
+                if isinstance(option, click.Option) and not option.is_flag:
+                    yield f"{name} {inner}".strip(), option.opts[0]
+
+
+@pytest.mark.parametrize(("command", "option"), [*_options()])
+def test_no_text_of_an_option_is_a_traceback(run, shop: Path, command: str, option: str):
+    for text in ("", "\udcff", "é\u202e\n"):
+        done = run(*command.split(), *GIVEN[command].split(), option, text)
+        assert done.code in {0, 1, 2}
+        assert "\u202e" not in (done.out + done.err).encode().decode()
+
+
+@pytest.mark.parametrize("out", [".", "/", "", ".."])
+def test_a_folder_is_no_place_for_decisions(fails, shop: Path, out: str):
+    Path("t.parquet").write_bytes(b"")
+    assert fails("decide", shop, "--table", "t.parquet", "--out", out)
+
+
+@pytest.mark.skipif(sys.platform in ("win32", "darwin"), reason="names of files are text there")
+@pytest.mark.parametrize(
+    "command",
+    ["check", "lint", "fmt --check", "test --coverage", "reads", "conflicts", "stubs", "compile", "report --out site",
+     "check --format json", "lint --format json", "test --format json", "report ../shop --out other --against"],
+)  # fmt: skip
+def test_a_name_that_is_not_utf8_is_shown(shop: Path, command: str):
+    odd = shop.parent / "odd\udcff"
+    shutil.copytree(shop, odd)
+    done = subprocess.run(
+        [*POLICYENGINE, *command.replace("../shop", str(shop)).split(), str(odd)],
+        capture_output=True, text=True, check=False, cwd=shop.parent,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
