@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import MAXYEAR, MINYEAR, UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
 from ipaddress import (
@@ -218,6 +218,8 @@ def _decimal_text(value: int) -> str:
 # ---- moments ----------------------------------------------------------------------------
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
+_DAYS_BEFORE_EPOCH: Final = _EPOCH.toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
 _FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
 _LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
@@ -332,13 +334,12 @@ def to_datetime(value: int) -> datetime:
 
 def moment_text(value: int) -> str:
     """Return `2026-09-01T10:00:00Z`; a year that has not four digits is signed (`+12345-…`)."""
+    if _FIRST <= value <= _LAST:
+        text = (_NAIVE_EPOCH + timedelta(0, 0, int(value))).isoformat()  # quicker than `strftime`
+        return f"{text.rstrip('0') if '.' in text else text}Z"
     cycles, rest = divmod(int(value) - _FIRST, _CYCLE)
-    moment = _EPOCH + timedelta(microseconds=_FIRST + rest)
-    year = moment.year + 400 * cycles
-    written = f"{year:04}" if MINYEAR <= year <= MAXYEAR else f"{year:+05}"
-    fraction = f".{moment.microsecond:06}".rstrip("0") if moment.microsecond else ""
-    day = f"{written}-{moment.month:02}-{moment.day:02}"  # quicker than `strftime`
-    return f"{day}T{moment.hour:02}:{moment.minute:02}:{moment.second:02}{fraction}Z"
+    text = moment_text(_FIRST + rest)
+    return f"{int(text[:4]) + 400 * cycles:+05}{text[4:]}"
 
 
 # ---- spans of time ----------------------------------------------------------------------
@@ -541,6 +542,8 @@ def _whole(value: object) -> int:
 
 
 def _date_text(value: int) -> str:
+    if value % _DAY == 0 and _FIRST <= value <= _LAST:  # as dates in policies are
+        return date.fromordinal(value // _DAY + _DAYS_BEFORE_EPOCH).isoformat()
     return moment_text(value).removesuffix("T00:00:00Z")
 
 
