@@ -24,6 +24,7 @@ from policyengine.runtime.prepared_texts import (
     Text,
     Words,
     prepared_sentence,
+    told_of_each,
 )
 
 Function: TypeAlias = Callable[..., Any]
@@ -222,6 +223,11 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
         """The text that describes the first false condition of a permit that may be shown, prepared."""
         blames = self.blames.function if isinstance(self.blames, Late) else self.blames
         return prepared_sentence(blames, self.sentences)
+
+    @cached_property
+    def told(self) -> tuple[Words, ...]:
+        """The same text by the number of the first false condition, which `fails` returns."""
+        return told_of_each(self.sentences, self.words)
 
     def judge(self, request: ValidRequest) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""

@@ -22,10 +22,11 @@ from policyengine.model.records import Record
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
 from policyengine.model.valid_request import ValidRequest
-from policyengine.runtime.compiled_rule import FAILED, Function, Judges, Key, Rule, Verdict
-from policyengine.runtime.directory import Directory, Rules, missed, values_of
+from policyengine.runtime.compiled_rule import FAILED, Function, Judges, Rule, Verdict
+from policyengine.runtime.concerned_rules import ConcernedRules
+from policyengine.runtime.directory import Directory, Rules, missed
 from policyengine.runtime.judged_request import JudgedRequest
-from policyengine.runtime.prepared_texts import Words, rendered
+from policyengine.runtime.prepared_texts import NOTHING_SAID, Words, rendered
 
 _MOST_CASES: Final = 4_096
 
@@ -50,7 +51,7 @@ class Explainer(Struct, eq=False, dict=True):
     judges: Judges | None
     _reasons: tuple[_Reasons, _Reasons] = field(default_factory=lambda: ({}, {}))
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
-    _some: dict[tuple[tuple[int, ...], int], _Some] = field(default_factory=dict)
+    _concerned: dict[tuple[tuple[int, ...], int], ConcernedRules] = field(default_factory=dict)
     _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
 
     def details(self, request: ValidRequest) -> Details:
@@ -62,10 +63,15 @@ class Explainer(Struct, eq=False, dict=True):
         *, allowed: bool, public: bool,
     ) -> str | None:  # fmt: skip
         """Return the reason of a decision, of no more than it depends on; None if every rule must be judged."""
+        if allowed and not self.rules.outline.told:
+            return NOTHING_SAID
         judges, bounds = self.judges, self.bounds
         words: Words
         if judges is None:
-            case = self._of_some((subject, resource, context, now, entities))
+            roots = subject, resource, context, now, entities
+            if not allowed:
+                return self._reason_of_deny(roots, public=public)
+            case = self._of_some(roots)
             if case is None:
                 return None
             words = case.public_reason if public else case.reason
@@ -115,22 +121,52 @@ class Explainer(Struct, eq=False, dict=True):
             return case
         return self._of_bits(bits, request)
 
+    def _concerning(self, roots: tuple[Any, ...]) -> ConcernedRules:
+        """Return the rules that may play a part, of many. What is a bug may fail."""
+        now = roots[3]
+        begun = bisect_right(self.bounds, now) if self.bounds else 0
+        numbers = self.directory.concerned(roots)
+        found = self._concerned.get((numbers, begun))
+        if found is None:
+            rules = [rule for rule in self.rules.at(sorted(numbers)) if rule.in_force(now)]
+            found_by = self.directory.found_by(self.directory.values(roots))
+            found = ConcernedRules.of(rules, found_by, self.gates.names)
+            if len(self._concerned) < _MOST_CASES:
+                self._concerned[numbers, begun] = found
+        return found
+
+    def _reason_of_deny(self, roots: tuple[Any, ...], *, public: bool) -> str | None:
+        """Return the reason of a deny by some rules of many; None if every rule must be judged."""
+        try:
+            found = self._concerning(roots)
+            if not found.plain:
+                return None
+            return found.reason_of_deny(roots, lambda: self._unsatisfied(roots), public=public)
+        except Exception:  # noqa: BLE001 - then each rule is looked at by itself
+            return None
+
+    def _unsatisfied(self, roots: tuple[Any, ...]) -> JudgedRequest:
+        """Return a request with these *roots* as it is judged if no rule is satisfied that it concerns."""
+        values, now = self.directory.values(roots), roots[3]
+        numbers = self.directory.found(values)
+        verdicts = [
+            Verdict(rule, misses=missed(rule, values))
+            for rule in self.rules.at(numbers)
+            if rule.in_force(now)
+        ]
+        passed_over = now if len(numbers) < len(self.rules.outline.counting) else None
+        return JudgedRequest(
+            self.action, tuple(verdicts), self.gates, self.directory, now=passed_over
+        )
+
     def _of_some(self, roots: tuple[Any, ...]) -> JudgedRequest | None:
         """Return the case of the rules that may play a part, of many; None if it cannot be kept for others."""
         try:
-            begun = bisect_right(self.bounds, roots[3]) if self.bounds else 0
-            numbers = self.directory.concerned(roots)
-            found = self._some.get((numbers, begun))
-            if found is None:
-                found = _Some.of(self.rules.at(numbers), roots[3])
-                if len(self._some) < _MOST_CASES:
-                    self._some[numbers, begun] = found
+            found = self._concerning(roots)
             if not found.plain:
                 return None
-            subject, resource, context, now, entities = roots
-            holds = [f(subject, resource, context, now, entities) is None for f in found.fails]
-            values = values_of(found.keys, roots)
-            has = [value in c for value, c in zip(values, found.constants, strict=True)]
+            holds = [test(*roots) is None for test in found.tests]
+            has = found.has(roots)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
         key = (found, *holds, *has)
@@ -139,13 +175,13 @@ class Explainer(Struct, eq=False, dict=True):
             case = self._judged(self.request(*roots))
             if not case.failed:
                 case = replace(case, shared=True)
-                if len(self._cases) < _MOST_CASES > len(self._some):
+                if len(self._cases) < _MOST_CASES > len(self._concerned):
                     self._cases[key] = case
         return case
 
     def _judged(self, request: ValidRequest) -> JudgedRequest:
         """Judge the rules that may play a part one by one; all, should one of them fail."""
-        values = self.directory.values(request)
+        values = self.directory.values(request.roots)
         numbers = counting = self.rules.outline.counting
         if self.judges is None:
             with suppress(Exception):  # values that cannot be looked up are a bug, and fail below
@@ -176,7 +212,7 @@ class Explainer(Struct, eq=False, dict=True):
 
     def _of_bits(self, bits: int, request: ValidRequest, *, shared: bool = False) -> JudgedRequest:
         """Return the case of rules whose conditions hold or not, a bit each; what owes is judged, if not *shared*."""
-        values = self.directory.values(request)
+        values = self.directory.values(request.roots)
         verdicts: list[Verdict] = []
         owing_own: list[Rule] = []
         for bit, rule in enumerate(self._counting):
@@ -280,29 +316,6 @@ class Explainer(Struct, eq=False, dict=True):
     def waivable(self) -> tuple[Rule, ...]:
         """The rules that some waiver is for."""
         return tuple(self.rules.at(self.rules.outline.waivable))
-
-
-class _Some(Struct, frozen=True, eq=False):
-    """What tells requests apart that some rules, of many, concern: what *fails* and what *keys* hold.
-
-    *plain*: whether nothing else does, as waivers and obligations of a request's own would.
-    """
-
-    fails: tuple[Function, ...]
-    keys: tuple[Key, ...]
-    constants: tuple[frozenset[object], ...]
-    plain: bool
-
-    @classmethod
-    def of(cls, rules: Iterable[Rule], now: int) -> _Some:
-        in_force = [rule for rule in rules if rule.in_force(now)]
-        keys = {(key.path, key.constants): key for rule in in_force for key in rule.keys}
-        return cls(
-            tuple([rule.fails for rule in in_force if rule.fails is not None]),
-            tuple(keys.values()),
-            tuple([key.constants for key in keys.values()]),
-            not any(rule.waivers or rule.duties for rule in in_force),
-        )
 
 
 def _can_owe(rules: Iterable[Rule], request: ValidRequest) -> bool:

@@ -16,7 +16,6 @@ from msgspec import Struct, field
 
 from policyengine.concurrency import cached_property
 from policyengine.model.rules import RuleHead
-from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime.compiled_rule import Key, Rule
 
 Places: TypeAlias = dict[tuple[str, ...], dict[tuple[object, ...], list[int]]]
@@ -35,7 +34,7 @@ class Outline(Struct, eq=False, dict=True):
     *heads*: of every rule. *always*: the numbers of those that are looked at for every request, *filed*: of
     the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
     *contested*: for each gate and each path by which its permits are for different requests, one of these.
-    *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
+    *told*: whether a permit says why it is satisfied. *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
     *moving*: whether what a rule owes or says may. *times_hidden*: whether some moment of these is an auditor's alone.
     """
 
@@ -44,6 +43,7 @@ class Outline(Struct, eq=False, dict=True):
     filed: Places
     keyed: Mapping[str, int]
     contested: Mapping[str, Mapping[str, int]]
+    told: bool
     waivable: Sequence[int]
     turning: bool
     moving: bool
@@ -69,6 +69,7 @@ class Outline(Struct, eq=False, dict=True):
             filed=filed,
             keyed=keyed,
             contested=contested,
+            told=any(rule.effect == "permit" and rule.because for _, rule in counting),
             waivable=[number for number, rule in counting if rule.waivers],
             turning=any(rule.turns is not None for _, rule in counting),
             moving=any(rule.owes or rule.refers for _, rule in counting),
@@ -147,9 +148,8 @@ class Directory(Struct, eq=False, dict=True):
         rules = self.rules.at(keyed.values())
         return {path: _key_at(path, rule) for path, rule in zip(keyed, rules, strict=True)}
 
-    def values(self, request: ValidRequest) -> dict[str, object]:
-        """Return what the request has at each path."""
-        roots = request.roots
+    def values(self, roots: tuple[Any, ...]) -> dict[str, object]:
+        """Return what a request with these *roots* has at each path."""
         return {path: key.value(roots) for path, key in self.paths.items()}
 
     def found(self, values: Mapping[str, object]) -> list[int]:
@@ -161,14 +161,22 @@ class Directory(Struct, eq=False, dict=True):
         return sorted(numbers)
 
     def concerned(self, roots: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return the same numbers for a request with these *roots*, of which no more is read than that takes."""
+        """Return the same numbers in some order for a request with these *roots*, of which no more is read than that takes."""
         keys, filed = self._filed
         values = values_of(keys, roots)
         numbers = [*self.rules.outline.always]
         for picked, places in filed:
             numbers += places.get(picked(values), ())
-        numbers.sort()
         return tuple(numbers)
+
+    def found_by(self, values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+        """Return, by the ids of the rules that are found by those values, at which paths these are."""
+        outline = self.rules.outline
+        return {
+            outline.heads[number].id: paths
+            for paths, places in outline.filed.items()
+            for number in places.get(tuple([values[path] for path in paths]), ())
+        }
 
     @cached_property
     def _filed(self) -> tuple[Sequence[Key], Sequence[tuple[_Picked, _NumbersByValues]]]:

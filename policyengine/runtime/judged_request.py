@@ -231,11 +231,12 @@ class JudgedRequest(Struct, eq=False, dict=True):
         if self.forbidding:
             return tuple(map(_said_by_forbid, self.forbidding))
         if self.shut:
-            return tuple(said for gate in self.shut for said in self._said_of_shut(gate))
+            return tuple(said for gate in self.shut for said in self.said_of_shut(gate))
         first = (self.satisfied("permit", gate)[0].rule.because for gate in self.gates.names)
         return tuple(text for text in first if text is not None)
 
-    def _said_of_shut(self, gate: str) -> Iterator[Said]:
+    def said_of_shut(self, gate: str) -> Iterator[Said]:
+        """Give the parts of the reason that say why a gate is shut."""
         if self.satisfied("permit", gate):
             yield (f"`{gate}` does not expose {', '.join(self.missing(gate))}",)
             yield from map(_said_by_permit, self.withholding(gate))
@@ -327,11 +328,14 @@ Said: TypeAlias = Text | Rule | Nobody
 
 
 def _together(parts: tuple[Said, ...]) -> Words:
-    return together([_prepared(said) for said in parts])
+    return together([prepared_said(said) for said in parts])
 
 
-def _prepared(said: Said) -> Words:
-    return prepared(said) if isinstance(said, tuple) else said.words
+def prepared_said(said: Said, *, to_all: bool = False) -> Words:
+    """Prepare a part of a reason, for an auditor or as all may read it."""
+    if not isinstance(said, tuple):
+        return said.words
+    return prepared(public(said) if to_all else said)
 
 
 def _said_by_permit(verdict: Verdict) -> Said:
@@ -356,7 +360,9 @@ def _failed(verdict: Verdict) -> Text:
 
 
 def _said_by_forbid(verdict: Verdict) -> Text:
-    if verdict.failed:
-        return _failed(verdict)
-    because = verdict.rule.because
-    return (f"`{verdict.rule.id}` forbids it",) if because is None else because
+    return _failed(verdict) if verdict.failed else said_by_forbid(verdict.rule)
+
+
+def said_by_forbid(rule: Rule) -> Text:
+    """Return what a forbid that is satisfied says."""
+    return (f"`{rule.id}` forbids it",) if rule.because is None else rule.because

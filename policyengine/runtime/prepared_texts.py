@@ -7,6 +7,7 @@ text is never worth failing for.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 from policyengine.model.request_messages import MOST_REASONS, SHORT, joined
@@ -30,7 +31,7 @@ Words: TypeAlias = str | Callable[..., str]
 NOT_SHOWN: Final = "a condition that is not shown does not hold"
 """What is said of a permit of which only conditions without a sentence are false."""
 
-_NOTHING_SAID: Final = "every gate permits it"
+NOTHING_SAID: Final = "every gate permits it"
 """The reason of an allow of which no rule says anything."""
 
 
@@ -109,7 +110,7 @@ def prepared_sentence(blames: Value | None, sentences: Iterable[Sequence[Sentenc
     """
     if blames is None:
         return NOT_SHOWN
-    about = [_only_or_all([(t, _or_not_shown(text)) for t, text in said]) for said in sentences]
+    about = [_first_that_fits(said) for said in sentences]
 
     def words(subject: Any, resource: Any, context: Any, now: Any, entities: Any) -> str:
         try:
@@ -117,48 +118,60 @@ def prepared_sentence(blames: Value | None, sentences: Iterable[Sequence[Sentenc
             if number is None:
                 return NOT_SHOWN
             found = about[number]
-            if type(found) is list:
-                for test, told in found:
-                    if test is None or test(subject, resource, context, now, entities):
-                        found = told
-                        break
-                else:
-                    return NOT_SHOWN
         except Exception:  # noqa: BLE001 - a text is never worth failing for
             return NOT_SHOWN
-        return found if type(found) is str else found(subject, resource, context, now, entities)
+        return found if isinstance(found, str) else found(subject, resource, context, now, entities)
 
     return words
 
 
-def _or_not_shown(text: Text | None) -> Words:
-    return NOT_SHOWN if text is None else prepared(text)
+def told_of_each(sentences: Iterable[Sequence[Sentence]], otherwise: Words) -> tuple[Words, ...]:
+    """Prepare what describes each condition if it is the first that is false; *otherwise* if it has no sentence."""
+    return tuple([_first_that_fits(said) if said else otherwise for said in sentences])
 
 
-def _only_or_all(said: list[tuple[Value | None, Words]]) -> Any:
-    """Return the text itself if it is the only one, and is not tested."""
-    return said[0][1] if len(said) == 1 and said[0][0] is None else said
+def _first_that_fits(said: Sequence[Sentence]) -> Words:
+    """Prepare the first of the sentences about one condition whose test holds."""
+    about = [(t, NOT_SHOWN if text is None else prepared(text)) for t, text in said]
+    if len(about) == 1 and about[0][0] is None:
+        return about[0][1]
+
+    def words(subject: Any, resource: Any, context: Any, now: Any, entities: Any) -> str:
+        found: Words = NOT_SHOWN
+        try:
+            for test, text in about:
+                if test is None or test(subject, resource, context, now, entities):
+                    found = text
+                    break
+        except Exception:  # noqa: BLE001 - a text is never worth failing for
+            return NOT_SHOWN
+        return _said(found, (subject, resource, context, now, entities))
+
+    return words
 
 
 def together(parts: Sequence[Words]) -> Words:
     """Prepare the reason that prepared texts make, each once, and not too many."""
     constant = [part for part in parts if isinstance(part, str)]
+    if len(constant) == len(parts):
+        return joined(constant, len(parts)) or NOTHING_SAID
+    return partial(told_together, parts)
+
+
+def told_together(
+    parts: Sequence[Words], subject: Any, resource: Any, context: Any, now: Any, entities: Any
+) -> str:
+    """Return the reason that prepared texts make, as `together` does."""
     count = len(parts)
-    if len(constant) == count:
-        return joined(constant, count) or _NOTHING_SAID
-
-    def words(subject: Any, resource: Any, context: Any, now: Any, entities: Any) -> str:
-        if count > MOST_REASONS:  # no more are asked for than are said
-            each = (_said(part, (subject, resource, context, now, entities)) for part in parts)
-            return joined(each, count)
-        texts = [
-            part if isinstance(part, str) else part(subject, resource, context, now, entities)
-            for part in parts
-        ]
-        text = texts[0] if count == 1 else "; ".join(dict.fromkeys(texts))
-        return text if len(text) < SHORT and text else joined(texts, count) or _NOTHING_SAID
-
-    return words
+    if count > MOST_REASONS:  # no more are asked for than are said
+        each = (_said(part, (subject, resource, context, now, entities)) for part in parts)
+        return joined(each, count)
+    texts = [
+        part if isinstance(part, str) else part(subject, resource, context, now, entities)
+        for part in parts
+    ]
+    text = texts[0] if count == 1 else "; ".join(dict.fromkeys(texts))
+    return text if len(text) < SHORT and text else joined(texts, count) or NOTHING_SAID
 
 
 def _said(part: Words, roots: tuple[Any, ...]) -> str:
