@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from types import FrameType
 
 
 def calls(work: Callable[[], object]) -> int:
     """Return how many functions are called while *work* runs; a generator that goes on counts as well."""
-    count = 0
+    return len(_events(work, {"call", "c_call"}))
 
-    def event(_frame: FrameType, kind: str, _argument: object) -> None:
-        nonlocal count
-        count += kind in {"call", "c_call"}
+
+def called(work: Callable[[], object]) -> list[str]:
+    """Return the names of the functions of Python that are called while *work* runs."""
+    return _events(work, {"call"})
+
+
+def _events(work: Callable[[], object], kinds: Collection[str]) -> list[str]:
+    names: list[str] = []
+
+    def event(frame: FrameType, kind: str, _argument: object) -> None:
+        if kind in kinds:
+            names.append(frame.f_code.co_name)
 
     before = sys.getprofile()
     sys.setprofile(event)
@@ -21,4 +30,4 @@ def calls(work: Callable[[], object]) -> int:
         work()
     finally:
         sys.setprofile(before)
-    return count
+    return names

@@ -1,8 +1,8 @@
 """Generate the functions of one target: those that decide, and those that describe each rule.
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
-module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `turns_…` notes
-the moments at which a condition may turn, `owes_…` and `refers_…` those at which what is owed or referred to does,
+module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `turning` notes
+the moments at which a condition of some rule may turn, `owes_…` and `refers_…` those at which what is owed or referred to does,
 and `value_…` computes what is part of a text or an obligation. So are the two that return bits of what a reason
 depends on, and `fails_…` of each rule, the number of the first condition that is false. All take the roots of a
 request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one function,
@@ -45,12 +45,15 @@ from policyengine.compiler.emitter import (
     identifier,
 )
 from policyengine.compiler.lowered import Part, Rule
-from policyengine.compiler.python_nodes import negated, put_on_line
+from policyengine.compiler.python_nodes import compare, conjunction, name, negated, put_on_line
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
-from policyengine.compiler.shares import described
+from policyengine.compiler.shares import Shares, counted, described
 from policyengine.compiler.simplify import TRUE
 from policyengine.model.rules import RuleHead
 from policyengine.model.types import TargetGates
+
+TURNING: Final = "turning"
+"""The function that notes when a condition of some rule may turn; of many rules, each has one of its own."""
 
 _MOST_JUDGED: Final = 200
 """Rules that one function judges, a bit each; more are judged one by one."""
@@ -158,7 +161,8 @@ def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModu
     module = _module(rules)
     if judges:
         write_judge([rule for rule in rules if not rule.advisory], module)
-        functions = {rule.id: _moving_functions(module, rule) for rule in rules}
+        _write_turning([rule for rule in rules if not rule.advisory], module)
+        functions = {rule.id: _owing_functions(module, rule) for rule in rules}
     else:
         functions = _shared_functions(module, rules, least)
         functions |= {r.id: _rule_functions(module, r) for r in rules if r.id not in functions}
@@ -168,7 +172,7 @@ def _rule_module(rules: Sequence[Rule], *, judges: bool, least: int) -> RuleModu
 
 def _module(rules: Sequence[Rule]) -> Module:
     module = Module()
-    module.take((DECIDE, JUDGE, *GROUNDS, GIVEN, ROW))
+    module.take((DECIDE, JUDGE, *GROUNDS, TURNING, GIVEN, ROW))
     for rule in rules:
         for expr in expressions(rule):
             module.take(bound_in(expr))
@@ -270,13 +274,13 @@ def _failing(
     row: tuple[str, ...] = (),
 ) -> str:
     """Add a function that returns the number of the first false condition, if it is in *said*."""
-    name = module.fresh(identifier(prefix, rule.id))
+    function = module.fresh(identifier(prefix, rule.id))
     which = "condition" if said is None else "condition with a sentence"
     says = f"Return the number of the first {which} of {place} that is false."
     emitter = Emitter(module, place, scope={one: Variable(one) for one in row})
-    body = _first_false(emitter, rule.conditions, said=said, numbered=True)
-    module.function(name, says, body, before=row)
-    return name
+    body = _first_false(emitter, rule.conditions, said)
+    module.function(function, says, body, before=row)
+    return function
 
 
 def _blaming(
@@ -300,8 +304,10 @@ def _turns(rule: Rule) -> bool:
 
 def _rule_functions(module: Module, rule: Rule) -> Functions:
     found = _condition_functions(module, rule) if can_fail(rule) else Functions(None, None, None)
-    moving = _moving_functions(module, rule)
-    return replace(moving, fails=found.fails, blames=found.blames)
+    turns = _turning_function(module, rule)
+    return replace(
+        _owing_functions(module, rule), fails=found.fails, blames=found.blames, turns=turns
+    )
 
 
 def _condition_functions(module: Module, rule: Rule) -> Functions:
@@ -311,17 +317,47 @@ def _condition_functions(module: Module, rule: Rule) -> Functions:
     return Functions(fails, _blaming(module, "blames", rule, place, fails), None)
 
 
-def _moving_functions(module: Module, rule: Rule) -> Functions:
-    """Add the functions that note what time may change."""
-    place, turns = f"{rule.id} ({rule.place})", None
-    if _turns(rule):
-        turns = module.fresh(identifier("turns", rule.id))
-        says = f"Note when a condition of {place} may turn."
-        body = _first_false(Emitter(module, place, traced=True), rule.conditions, numbered=False)
-        module.function(turns, says, body, (TURNS,))
+def _turning_function(module: Module, rule: Rule) -> str | None:
+    """Add the function that notes when a condition may turn, if one may."""
+    if not _turns(rule):
+        return None
+    function = module.fresh(identifier("turns", rule.id))
+    place = f"{rule.id} ({rule.place})"
+    emitter = Emitter(module, place, traced=True)
+    asked = [emitter.emit(condition) for condition in rule.conditions if condition != TRUE]
+    says = f"Note when a condition of {place} may turn."
+    module.function(function, says, [ast.Expr(conjunction(asked))], (TURNS,))
+    return function
+
+
+def _write_turning(rules: Sequence[Rule], module: Module) -> None:
+    """Add `turning`, which notes when a condition may turn of those of *rules* that are in force."""
+    moving = [rule for rule in rules if _turns(rule)]
+    if not moving:
+        return
+    shares = Shares(counted(condition for rule in moving for condition in rule.conditions))
+    for into, shared in ((Module(), shares), (module, shares.again())):  # see `Shares`
+        emitter = Emitter(into, TURNING, shared, traced=True)
+        body = [_noting_turns(emitter, rule) for rule in moving]
+    module.function(TURNING, "Note when a condition may turn.", body, (TURNS,))
+
+
+def _noting_turns(emitter: Emitter, rule: Rule) -> ast.stmt:
+    """Return what asks the conditions of a rule in force, up to the first that is false, and notes when one turns."""
+    ends = ((ast.GtE(), rule.valid_from), (ast.Lt(), rule.valid_until))
+    asked = [compare(name("now"), op, ast.Constant(end)) for op, end in ends if end is not None]
+    conditions = [condition for condition in rule.conditions if condition != TRUE]
+    if not asked:
+        return ast.Expr(conjunction(emitter.in_order(conditions)))
+    with emitter.uncertain():
+        return ast.Expr(conjunction([*asked, *emitter.in_order(conditions)]))
+
+
+def _owing_functions(module: Module, rule: Rule) -> Functions:
+    """Add the functions that note when what is owed or referred to may change."""
     owes = _changing(module, "owes", rule, owed_parts(rule))
     refers = _changing(module, "refers", rule, referred_parts(rule))
-    return Functions(None, None, turns, owes, refers)
+    return Functions(None, None, None, owes, refers)
 
 
 def _moving(parts: Sequence[Part]) -> list[ir.Expr]:
@@ -342,16 +378,12 @@ def _changing(module: Module, prefix: str, rule: Rule, parts: Sequence[Part]) ->
 
 
 def _first_false(
-    emitter: Emitter,
-    conditions: Sequence[ir.Expr],
-    *,
-    said: Collection[int] | None = None,
-    numbered: bool,
+    emitter: Emitter, conditions: Sequence[ir.Expr], said: Collection[int] | None
 ) -> list[ast.stmt]:
     body: list[ast.stmt] = []
     for number, condition in enumerate(conditions):
         if condition != TRUE and (said is None or number in said):
-            answer = ast.Return(ast.Constant(number if numbered else None))
+            answer = ast.Return(ast.Constant(number))
             body.append(ast.If(negated(emitter.emit(condition)), [answer], []))
     return [*body, ast.Return(ast.Constant(None))]
 

@@ -18,6 +18,7 @@ from policyengine.compiler.decision_codegen import GROUNDS, JUDGE
 from policyengine.compiler.dependencies import Dependencies, dependencies_of
 from policyengine.compiler.emitter import PARTS
 from policyengine.compiler.generate import (
+    TURNING,
     DecisionModule,
     can_fail,
     generate_conditions,
@@ -127,7 +128,9 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         if not generated.judges:
             return Rules.of(made), None
         # A bound method would say what it is bound to, the schema, wherever a decision is shown with all its parts.
-        return Rules.of(made), Judges(functions[JUDGE], lambda: self._grounds())  # noqa: PLW0108 - as above
+        turning = functions.get(TURNING)
+        judges = Judges(functions[JUDGE], lambda: self._grounds(), turning)  # noqa: PLW0108 - as above
+        return Rules.of(made, turning=turning is not None), judges
 
     def _conditions(self, rule: Rule) -> RuleFunctions:
         """Generate and load the functions that find what is false of one rule."""

@@ -38,11 +38,13 @@ class Judges(Struct, frozen=True, eq=False, dict=True):
     """The generated functions that judge all rules of a target together.
 
     *judge* returns a bit for each rule that is not on trial and whose conditions hold, in the order of the rules,
-    then for each key that does. *make_grounds* generates `grounds`, which most tests and reports never ask for.
+    then for each key that does. *make_grounds* generates `grounds`, which most tests and
+    reports never ask for. *turning* adds to a list the moments at which a condition of some rule may turn; None if none can.
     """
 
     judge: Function
     make_grounds: Callable[[], tuple[Function, Function]]
+    turning: Function | None = None
 
     @cached_property
     def grounds(self) -> tuple[Function, Function]:
@@ -181,7 +183,7 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
     where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a
-    list the moments at which a condition may turn, *owes* and *refers* those at which what is owed or referred to may
+    list the moments at which a condition may turn, None where `Judges` do so; *owes* and *refers* those at which what is owed or referred to may
     change; None if it cannot.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *waivers*:
     those that may be for a request. *keys*: which requests it is for; *filed*: those of them by which

@@ -52,7 +52,6 @@ class Explainer(Struct, eq=False, dict=True):
     _reasons: tuple[_Reasons, _Reasons] = field(default_factory=lambda: ({}, {}))
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
     _concerned: dict[tuple[tuple[int, ...], int], ConcernedRules] = field(default_factory=dict)
-    _turning_at: dict[int, tuple[Function, ...]] = field(default_factory=dict)
 
     def details(self, request: ValidRequest) -> Details:
         """Return the details of the decision on *request*."""
@@ -292,13 +291,6 @@ class Explainer(Struct, eq=False, dict=True):
         """The rules that are advisory."""
         return tuple(self.rules.at(self.rules.outline.on_trial))
 
-    def turning_at(self, begun: int, now: int) -> tuple[Function, ...]:
-        """Return what notes when the conditions may turn of rules in force at *now*, after *begun* of the bounds."""
-        noting = self._turning_at.get(begun)
-        if noting is None:
-            noting = self._turning_at[begun] = _turning(self._counting, now)
-        return noting
-
     @cached_property
     def moving(self) -> tuple[bool, bool]:
         """Whether what a deny owes or says may be another as time goes by, and what an allow owes."""
@@ -327,10 +319,6 @@ def _can_owe(rules: Iterable[Rule], request: ValidRequest) -> bool:
     except Exception:  # noqa: BLE001 - errors never open anything
         return False
     return True
-
-
-def _turning(rules: Iterable[Rule], now: int) -> tuple[Function, ...]:
-    return tuple([rule.turns for rule in rules if rule.turns is not None and rule.in_force(now)])
 
 
 class Details(Struct, eq=False):
@@ -392,19 +380,20 @@ class Details(Struct, eq=False):
         turns = [*explainer.bounds[following : following + 1]]
         waivers = explainer.waivers
         turns += [w.until for w in waivers if now < w.until and w.is_for(self.request)]
+        noting: list[Function | None]
         if explainer.judges is None:
-            noting = _turning([verdict.rule for verdict in self.case.verdicts], now)
+            noting = [verdict.rule.turns for verdict in self.case.verdicts]
         else:
-            noting = explainer.turning_at(following, now)
+            noting = [explainer.judges.turning]
         if explainer.moving[allowed]:
-            noting += tuple([v.rule.owes for v in self.case.owing if v.rule.owes])
-            noting += tuple([v.rule.refers for v in self.case.referring if v.rule.refers])
+            noting += [verdict.rule.owes for verdict in self.case.owing]
+            noting += [verdict.rule.refers for verdict in self.case.referring]
         subject, resource, context, _, entities = self.request.roots
-        for note_turns in noting:
+        for note_turns in filter(None, noting):
             try:
                 note_turns(subject, resource, context, now, entities, turns)
             except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
-                turns.append(now + 1)
+                turns.append(now + 1)  # no moment is sooner, so nobody need ask on
         return min([moment for moment in turns if moment > now], default=None)
 
     def public_until(self, *, allowed: bool) -> int | None:

@@ -50,8 +50,8 @@ class Outline(Struct, eq=False, dict=True):
     times_hidden: bool
 
     @classmethod
-    def of(cls, rules: Sequence[Rule]) -> Outline:
-        """Return the outline of rules that are made."""
+    def of(cls, rules: Sequence[Rule], *, turning: bool = False) -> Outline:
+        """Return the outline of rules that are made; *turning*: whether a condition may turn, though no rule says it."""
         counting = [(number, rule) for number, rule in enumerate(rules) if not rule.advisory]
         always: list[int] = []
         filed: Places = {}
@@ -71,7 +71,7 @@ class Outline(Struct, eq=False, dict=True):
             contested=contested,
             told=any(rule.effect == "permit" and rule.because for _, rule in counting),
             waivable=[number for number, rule in counting if rule.waivers],
-            turning=any(rule.turns is not None for _, rule in counting),
+            turning=turning or any(rule.turns is not None for _, rule in counting),
             moving=any(rule.owes or rule.refers for _, rule in counting),
             times_hidden=any(rule.times_hidden for rule in rules),
         )
@@ -119,9 +119,12 @@ class Rules(Struct, eq=False, weakref=True):
     _made: dict[int, Rule] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, rules: Sequence[Rule]) -> Rules:
-        """Return rules that are made."""
-        return cls(Outline.of(rules), lambda numbers: [rules[number] for number in numbers])
+    def of(cls, rules: Sequence[Rule], *, turning: bool = False) -> Rules:
+        """Return rules that are made; *turning* as in `Outline.of`."""
+        return cls(
+            Outline.of(rules, turning=turning),
+            lambda numbers: [rules[number] for number in numbers],
+        )
 
     def at(self, numbers: Iterable[int]) -> list[Rule]:
         """Return the rules of these numbers."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from policyengine.model.values import parse_datetime
+from tests.calls import called
 from tests.compiler.world import request, user, world
 from tests.strategies import laws
 
@@ -206,6 +207,21 @@ def test_waivers_matter_where_nothing_else_opens_the_gate():
 )
 def test_how_long_a_decision_holds(text: str, until: str | None):
     assert decided(text)._until() == (None if until is None else parse_datetime(until))
+
+
+def test_when_conditions_turn_is_asked_once_for_all_rules():
+    text = """permit p: act when subject.since + 1y <= now
+        permit q: act when subject.since + 1y <= now and subject.ok
+        forbid f: act when now > context.when
+        forbid g: act from 2027-01-01 when subject.since + 2y <= now
+        advisory permit h: act when subject.since + 3y <= now"""
+    decision = decided(text)
+    decision.valid_until  # noqa: B018 - which makes the function
+    again = world(text).program.decide(request(world(text)))
+    asked = called(lambda: again.valid_until)
+    assert again.valid_until == decision.valid_until
+    assert [name for name in asked if name == "turning" or name.startswith("turns")] == ["turning"]
+    assert asked.count("add_months") == 1  # what several conditions compute is computed once
 
 
 def test_an_account_is_kept():

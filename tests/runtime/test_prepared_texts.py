@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable
-from types import FrameType
 from typing import Any
 
 import pytest
@@ -16,6 +13,7 @@ from policyengine.runtime.compiled_rule import Duty
 from policyengine.runtime.directory import Rules
 from policyengine.runtime.judged_request import JudgedRequest
 from policyengine.runtime.prepared_texts import NOT_SHOWN, prepared, prepared_sentence, together
+from tests.calls import called
 
 HEAD = """
 package p
@@ -115,23 +113,6 @@ def test_an_allow_of_which_no_rule_says_why_makes_no_rule(policy: str) -> None:
     asked = called(lambda: decision.reason_for("user"))
     assert decision.reason == "every gate permits it"
     assert not [name for name in asked if "grounds" in name or "fails" in name]
-
-
-def called(work: Callable[[], object]) -> list[str]:
-    """Return the names of the Python functions that *work* calls."""
-    names: list[str] = []
-
-    def event(frame: FrameType, kind: str, _argument: object) -> None:
-        if kind == "call":
-            names.append(frame.f_code.co_name)
-
-    before = sys.getprofile()
-    sys.setprofile(event)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return names
 
 
 @pytest.mark.parametrize("policy", [MANY, OWING])
