@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import uuid4
 
@@ -20,14 +21,28 @@ MOST_HERE: Final = 1_000_000
 """The rows that are decided here: one of each kind, and those that Spark does not tell apart."""
 
 
+_PROPAGATION: Final = "spark.sql.constraintPropagation.enabled"
 _ROW: Final = "policyengine row"
 _ROWS: Final = "policyengine rows"
 
 
 def read_spark(table: Any) -> pa.Table:
     """Return the rows of a table as Spark has them: Ibis makes floats of numbers beside a NULL."""
-    read: pa.Table = _session(table).sql(str(ibis.to_sql(table))).toArrow()
+    session = _session(table)
+    with _planned_soon(session):
+        read: pa.Table = session.sql(str(ibis.to_sql(table))).toArrow()
     return read
+
+
+@contextmanager
+def _planned_soon(session: Any) -> Iterator[None]:
+    """Have Spark draw no conclusions from conditions: from many, it draws them for minutes, and they change no answer."""
+    before = session.conf.get(_PROPAGATION)
+    session.conf.set(_PROPAGATION, "false")
+    try:
+        yield
+    finally:
+        session.conf.set(_PROPAGATION, before)
 
 
 def decide_in_spark(

@@ -52,6 +52,20 @@ def test_rows_of_generated_sets_are_decided_as_each_is(spark):
     assert counts["pushed"] > 0
 
 
+def test_what_is_read_is_planned_without_conclusions_from_conditions(spark, monkeypatch):
+    session, name = spark._session, "spark.sql.constraintPropagation.enabled"
+    ask, seen, before = session.sql, [], session.conf.get(name)
+
+    def sql(text):
+        seen.append(session.conf.get(name))
+        return ask(text)
+
+    monkeypatch.setattr(session, "sql", sql)
+    session.createDataFrame(pa.table({"n": ["1"]})).createOrReplaceTempView("one")
+    assert read_spark(spark.table("one")).to_pylist() == [{"n": "1"}]
+    assert ({*seen}, session.conf.get(name), before) == ({"false"}, before, "true")
+
+
 def test_no_more_rows_come_here_than_there_is_room_for(spark, monkeypatch):
     monkeypatch.setattr(spark_tables, "MOST_HERE", 1)
     engine = PolicyEngine.from_text(
