@@ -27,7 +27,7 @@ SECONDS = 600.0
 FAULTS = faults()
 
 
-@pytest.mark.parametrize("fault", some(FAULTS, 30), ids=lambda fault: fault.name)
+@pytest.mark.parametrize("fault", some(FAULTS, 50), ids=lambda fault: fault.name)
 def test_a_fault_is_found(fault: Fault):
     checked, diagnostics = planted(fault)
     expected = set(fault.says)

@@ -110,7 +110,7 @@ def fill(
 
 def verify(database: sa.Engine, metadata: sa.MetaData, *, in_json: bool) -> None:
     engine = PolicyEngine.from_text(SET)
-    found = verify_filters(engine, mapped(in_json), database, metadata, rows=6_000)
+    found = verify_filters(engine, mapped(in_json), database, metadata, rows=3_000)
     assert found.differences == []
     assert not found.not_pushed
     assert min(found.outcomes.values()) > 50
