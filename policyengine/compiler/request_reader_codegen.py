@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
 from policyengine.compiler.code_templates import Body, expression, filled
@@ -22,17 +23,15 @@ from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.records import record_class
 from policyengine.model.types import (
-    EntityRefType,
     EntityType,
     RecordType,
     Schema,
-    SetType,
     TargetKey,
-    Type,
 )
 
-Check: TypeAlias = tuple[int, Callable[[Any], bool]]
-"""The number of the check of a part, which is in `passed_` of those that passed it, and what checks another part."""
+Check: TypeAlias = tuple[int, Callable[[Any], bool], AbstractSet[str]]
+"""The number of the check of a part, which is in `passed_` of those that passed it, what checks another part, and the names of
+the types of which those that passed may carry entities along."""
 
 _PARTS: Final = ("subject", "resource", "context")
 
@@ -115,8 +114,8 @@ def request_reader(
     ]
     passed: list[ast.expr] = []
     carriers: list[str] = []
-    for (part, kind, needed), (number, check) in zip(every, checks, strict=True):
-        if may_carry(kind):
+    for (part, kind, needed), (number, check, types) in zip(every, checks, strict=True):
+        if types:
             carriers.append(part)
             passed += [
                 expression(
@@ -132,7 +131,8 @@ def request_reader(
     parts["PASSED"] = conjunction(passed)
     moment = expression("now or clock()" if timed else "now")
     parts["MOMENT"] = moment
-    built = _BUILT.replace(" and PLACED", placed).replace("        UNITED\n", _united(carriers))
+    united = _united(carriers) + _returned(target, [types for *_, types in checks])
+    built = _BUILT.replace(" and PLACED", placed).replace("        UNITED\n", united)
     whole = filled(built, **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
     nothing = readers[2]({})  # what is always the same need not be read
@@ -150,19 +150,6 @@ def request_reader(
     return writer.finish(body, (*_PARTS, "now", "others", "store", "finish"))
 
 
-def may_carry(type_: Type | EntityType) -> bool:
-    """Whether a value of *type_* may refer to an entity, or have a parent, and so carry one along."""
-    match type_:
-        case EntityType():
-            return bool(type_.parents) or any(may_carry(one.type) for one in type_.attributes)
-        case RecordType(attributes):
-            return any(may_carry(one.type) for one in attributes)
-        case SetType(element):
-            return may_carry(element)
-        case _:
-            return isinstance(type_, EntityRefType)
-
-
 _BUILT: Final = """
 known = None
 if (
@@ -171,13 +158,6 @@ if (
 ):
     if PASSED:
         UNITED
-        if known is not None:
-            if (
-                known.setdefault((subject_type, subject.id), subject) is subject
-                and known.setdefault((resource_type, resource.id), resource) is resource
-            ):
-                return finish(subject, resource, context, MOMENT, known)
-            known = None
     elif ENOUGH and PLACED:
         known = together(subject, resource, context)
 """
@@ -220,18 +200,46 @@ def _united(carriers: Sequence[str]) -> str:
             lines = ["known = {}"]
         case [only]:
             lines = [f"carried = {only}", "known = carried.by_key.copy() if carried else {}"]
-        case [one, other, *rest]:
+        case [one, other]:
             lines = [f"carried = {one}", f"more = {other}", *_BOTH_CARRY]
-            for third in rest:
-                lines += [f"if {third} and known is not None: known = with_more(known, {third})"]
+        case _:  # mostly at least one carries nothing
+            first = [f"{var} = {one}" for var, one in zip(_VARIABLES, names, strict=True)]
+            lines = [*first, *_THREE, *_BOTH_CARRY, _REST]
     return "".join(f"        {line}\n" for line in lines)
 
 
+def _returned(target: TargetKey, carried: Sequence[AbstractSet[str]]) -> str:
+    """Return the statements that add subject and resource to what is known, unless another stands for one of them, and decide."""
+    _, subject, resource = target
+    tests, lines = list[str](), ["if known is not None:"]
+    for part, type_, others in (
+        ("subject", subject, carried[1] | carried[2]),
+        ("resource", resource, {subject} | carried[0] | carried[2]),
+    ):
+        key = f"{part}_type, {part}.id"
+        if type_ in others:
+            tests.append(f"known.setdefault(({key}), {part}) is {part}")
+        else:
+            lines.append(f"    known[{key}] = {part}")
+    found = "return finish(subject, resource, context, MOMENT, known)"
+    lines.append(f"    if {' and '.join(tests)}: {found}" if tests else f"    {found}")
+    lines += ["    known = None"] if tests else []
+    return "".join(f"        {line}\n" for line in lines)
+
+
+_VARIABLES: Final = ("carried", "more", "rest")
+_THREE: Final = (
+    "if not carried: carried, rest = rest, carried",
+    "elif not more: more, rest = rest, more",
+)
+_REST: Final = "if rest and known is not None: known = with_more(known, rest)"
 _BOTH_CARRY: Final = (
     "if carried and more:",
     "    known = carried.by_key | more.by_key",
     "    shared = len(carried) + len(more) - len(known)",
-    "    if shared and len(carried.objects & more.objects) != shared: known = None",
+    "    if shared == 1:",
+    "        if carried.objects.isdisjoint(more.objects): known = None",
+    "    elif shared and len(carried.objects & more.objects) != shared: known = None",
     "else: known = (carried or more).by_key.copy() if carried or more else {}",
 )
 

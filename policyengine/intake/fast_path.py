@@ -8,7 +8,7 @@ all that is accepted here, and returns the same.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from types import FunctionType
 from typing import Any, Final
@@ -24,7 +24,7 @@ from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.records import Record
 from policyengine.model.types import TargetKey
 from policyengine.model.valid_request import Entities, ValidRequest
-from policyengine.model.values import check_moment, from_datetime, parse_datetime
+from policyengine.model.values import EPOCH, check_moment, from_datetime, parse_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -278,7 +278,11 @@ def time_but_zero(now: object) -> int:
 
 def time_of_caller(now: object) -> int:
     """Return a time as `time_but_zero` does, but for a number, which full validation refuses."""
-    moment = from_datetime(now) if type(now) is datetime else _no_number(now)
+    if type(now) is datetime and now.tzinfo is UTC:  # as most are: `from_datetime`, without a call
+        since = now - EPOCH
+        moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+    else:
+        moment = _no_number(now)
     if not moment:
         raise NeedsFullValidation
     return moment

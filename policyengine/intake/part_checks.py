@@ -18,7 +18,7 @@ from policyengine.model.entities import Closed, Entity
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs
 from policyengine.model.records import Record
-from policyengine.model.types import EntityType, RecordType, Schema
+from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 
 _MOST_NOTED: Final = 256
 """Checks that are noted at one part: policy sets may be loaded again as long as it is in use."""
@@ -44,6 +44,7 @@ class PartCheck:
         gathering: Gathering,
     ) -> None:
         self.number = next(_numbers)
+        self.carries = carried_types(schema, type_)
         self.needs = needs
         self._of = schema, type_, needs, limits
         self._fits = gathering.fits
@@ -68,6 +69,8 @@ class PartCheck:
         carried = part.carried_
         if carried and not (isinstance(carried, Closed) and self._fits(carried)):
             return False
+        if not self.carries.issuperset(one.type for one in carried):
+            return False
         known = carried.by_key.copy() if isinstance(carried, Closed) else {}
         if isinstance(part, Entity) and known.setdefault(part.key_, part) is not part:
             return False
@@ -79,3 +82,27 @@ class PartCheck:
             return self._has_all(part, known, None) is True
         except KeyError:  # an entity is not carried along
             return False
+
+
+def carried_types(schema: Schema, type_: EntityType | RecordType) -> frozenset[str]:
+    """Return the names of the types of entities to which references and parents lead from a value of *type_*."""
+    found = set[str]()
+    waiting: list[Type | EntityType] = [type_]
+    while waiting:
+        match waiting.pop():
+            case EntityType(_, parents, attributes):
+                named = {*parents}
+                waiting += [attribute.type for attribute in attributes]
+            case RecordType(attributes):
+                named = set()
+                waiting += [attribute.type for attribute in attributes]
+            case SetType(element):
+                named = set()
+                waiting.append(element)
+            case EntityRefType(entity):
+                named = {entity}
+            case _:
+                named = set()
+        waiting += [schema.entities[name] for name in named - found]
+        found |= named
+    return frozenset(found)

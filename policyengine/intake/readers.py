@@ -93,7 +93,7 @@ class Readers:
             self._check(schema.actions[action].context, needs.context),
         ]
         return request_reader(
-            schema, target, needs, self._limits, readers, [(one.number, one.passes) for one in checks],
+            schema, target, needs, self._limits, readers, [(one.number, one.passes, one.carries) for one in checks],
             self._gathering.gather, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
 

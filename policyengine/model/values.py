@@ -217,12 +217,12 @@ def _decimal_text(value: int) -> str:
 
 # ---- moments ----------------------------------------------------------------------------
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_NAIVE_EPOCH: Final = _EPOCH.replace(tzinfo=None)
-_DAYS_BEFORE_EPOCH: Final = _EPOCH.toordinal()
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_NAIVE_EPOCH: Final = EPOCH.replace(tzinfo=None)
+_DAYS_BEFORE_EPOCH: Final = EPOCH.toordinal()
 _MICROSECOND: Final = timedelta(microseconds=1)
-_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
-_LAST: Final = (datetime.max.replace(tzinfo=UTC) - _EPOCH) // _MICROSECOND
+_FIRST: Final = (datetime.min.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
+_LAST: Final = (datetime.max.replace(tzinfo=UTC) - EPOCH) // _MICROSECOND
 _CYCLE: Final = 146_097 * 86_400_000_000
 """Microseconds after which the calendar repeats: 400 years."""
 
@@ -293,7 +293,7 @@ def _no_moment(year: int, month: int, day: int) -> str:
 
 
 def _since_epoch(moment: datetime) -> int:
-    since = datetime.__sub__(moment, _EPOCH)  # the class may be derived
+    since = datetime.__sub__(moment, EPOCH)  # the class may be derived
     # Quicker than to divide by a microsecond.
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -320,7 +320,7 @@ def check_moment(value: int) -> int:
 def from_datetime(moment: datetime) -> int:
     """Return an aware `datetime` as microseconds since 1970; `ValueError` if it is naive."""
     if type(moment) is datetime and moment.tzinfo is UTC:  # as most are: in range, nothing derived
-        since = moment - _EPOCH
+        since = moment - EPOCH
         return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
     if moment.utcoffset() is None:
         raise ValueError("a datetime needs a time zone, as in `datetime(…, tzinfo=UTC)`")
@@ -329,7 +329,7 @@ def from_datetime(moment: datetime) -> int:
 
 def to_datetime(value: int) -> datetime:
     """Return an aware `datetime`; a moment beyond its years becomes its first or last."""
-    return _EPOCH + timedelta(microseconds=max(_FIRST, min(value, _LAST)))
+    return EPOCH + timedelta(microseconds=max(_FIRST, min(value, _LAST)))
 
 
 def moment_text(value: int) -> str:

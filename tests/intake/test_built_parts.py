@@ -177,6 +177,22 @@ def test_a_context_carries_as_well():
         assert (found if found is True else [code for code, _ in found]) == expected
 
 
+def test_subject_and_resource_may_be_one_entity_that_is_described_once():
+    engine = PolicyEngine.from_text("""package people
+entity Team { open: bool }
+entity User { team: Team, known: bool }
+action greet by User on User
+permit open: greet
+    when subject.team.open and resource.known
+""")
+    team = engine.entity("Team", "t", open=True)
+    one, same, other = (
+        engine.entity("User", "u", team=team, known=known) for known in (True, True, False)
+    )
+    assert [_twice(engine, one, "greet", user) for user in (one, same)] == [True, True]
+    assert [code for code, _ in _twice(engine, one, "greet", other)] == ["PE510"]
+
+
 def test_a_changed_copy_is_looked_at_again(engine):
     _open(engine)
     user, action, doc = _parts(engine)
