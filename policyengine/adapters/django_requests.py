@@ -32,10 +32,15 @@ async def called(source: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     return await found if isinstance(found, Awaitable) else found
 
 
+_PRIVATE: Final = {None: "private", "no-store": "no-store, private"}
+"""What the commonest headers become, which `patch_cache_control` would take apart."""
+
+
 def private(response: Any) -> Any:
     """Return *response*, of which no cache that others share keeps anything."""
-    if "Cache-Control" in response:
-        patch_cache_control(response, private=True)
+    kept = response.headers.get("Cache-Control")
+    if kept in _PRIVATE:
+        response.headers["Cache-Control"] = _PRIVATE[kept]
     else:
-        response.headers["Cache-Control"] = "private"
+        patch_cache_control(response, private=True)
     return response

@@ -29,8 +29,6 @@ _CLOSING: Final = 123
 """Bytes of a reason for which a websocket is closed."""
 
 _TITLES: Final = {status: HTTPStatus(status).phrase for status in UNDECIDED}
-_GROUPS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
-"""The groups of digits in which the name of a decision is written as a UUID."""
 
 
 class Refusal(PolicyError):  # noqa: N818 - the public name says what is the matter
@@ -100,8 +98,8 @@ def denied(
 ) -> Refusal:
     """Return the refusal that *decision* is, a deny; *obligations*: the names of those that clients may read."""
     problem = _problem(403, decision.reason_for("user"), type_)
-    name = decision.id
-    problem["instance"] = f"urn:uuid:{'-'.join(name[begin:end] for begin, end in _GROUPS)}"
+    id_ = decision.id  # as a UUID is written
+    problem["instance"] = f"urn:uuid:{id_[:8]}-{id_[8:12]}-{id_[12:16]}-{id_[16:20]}-{id_[20:]}"
     until = decision.valid_until_for("user")
     problem["valid_until"] = None if until is None else moment_text(from_datetime(until))
     if obligations:

@@ -112,13 +112,14 @@ def shower(type_: Type) -> Callable[[Any], str]:
         case EntityRefType(name):
             return partial(shown_entity, name)
         case LevelsType(members=members):
-            names = [escaped(member) for member in members]
-            return lambda value: names[value]
+            return [escaped(member) for member in members].__getitem__
         case SetType(element):
             show = shower(element)
             return lambda value: shown_set([show(one) for one in value])
         case Primitive("bool") | RecordType() | TableType():
             return partial(shown_value, type_)
+        case Primitive("int" | "decimal" | "datetime" | "duration" | "months" as name):
+            return PRIMITIVE_TEXT[name]  # short, of digits, letters and signs
         case Primitive(name):
             text = PRIMITIVE_TEXT[name]
             return lambda value: escaped(text(value))
