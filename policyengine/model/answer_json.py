@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ def decision_document(
     valid_until: str | None,
     ignored: Iterable[str] = (),
     problems: Iterable[Problem] = (),
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return a decision as JSON values."""
     # Deciding stops at the first gate that is shut: only the details know whether a rule failed.
     cause = outcome.cause if answered.cause == "not_permitted" else answered.cause
@@ -34,7 +34,7 @@ def decision_document(
         gates=dict(outcome.gates),
         exposed=None if answered.exposed is None else sorted(answered.exposed),
         masks={field.name: field.mask for field in answered.masks},
-        obligations=[obligation_json(number, one) for number, one in enumerate(owed, 1)],
+        obligations=obligations_json(owed),
         referrals=outcome.referrals,
         advisories=[advisory.to_json() for advisory in outcome.advisories],
         waivers=outcome.waivers,
@@ -44,6 +44,11 @@ def decision_document(
         ignored=ignored,
         problems=problems,
     )
+
+
+def obligations_json(owed: Iterable[Obligation]) -> list[dict[str, object]]:
+    """Return obligations in order, as `obligation_json` does."""
+    return [obligation_json(number, one) for number, one in enumerate(owed, 1)]
 
 
 def obligation_json(number: int, owed: Obligation) -> dict[str, object]:
@@ -58,22 +63,32 @@ _GAP: Final = "\0"
 encode: Final = msgspec.json.Encoder().encode
 
 
-def make_frame(answered: SharedResult, outcome: Outcome, listed: Listed) -> Frame:
-    """Return the JSON that answers share if they differ only in the reason and `valid_until`.
+def make_frame(
+    answered: SharedResult, outcome: Outcome, listed: Listed, *, owes_alike: bool
+) -> Frame:
+    """Return the JSON that answers share which differ in the reason, in `valid_until` and perhaps in obligations.
 
-    The reason is before any text of an author, and `valid_until` after it.
+    The first two gaps are before any other text of an author, and `valid_until` after it.
     """
-    document = encode(decision_document(answered, outcome, listed, _GAP, _GAP))
-    before, _, rest = document.partition(encode(_GAP))
+    document = decision_document(answered, outcome, listed, _GAP, _GAP)
+    if not owes_alike:
+        document["context"]["obligations"] = _GAP
+    before, _, rest = encode(document).partition(encode(_GAP))
     between, _, after = rest.rpartition(encode(_GAP))
-    return before, between, after
+    if owes_alike:
+        return before, between, None, after
+    between, _, rest = between.partition(encode(_GAP))
+    return before, between, rest, after
 
 
-def filled(frame: Frame, reason: str, until: int | None) -> bytes:
-    """Return an answer with its reason and the moment *until* which it is valid."""
-    before, between, after = frame
+def filled(frame: Frame, reason: str, until: int | None, owed: Iterable[Obligation] = ()) -> bytes:
+    """Return an answer with its reason, the moment *until* which it is valid, and what is *owed* if that is a gap."""
+    before, between, rest, after = frame
     end = b"null" if until is None else encode(moment_text(until))
-    return b"".join((before, encode(reason), between, end, after))
+    if rest is None:
+        return b"".join((before, encode(reason), between, end, after))
+    obligations = encode(obligations_json(owed))
+    return b"".join((before, encode(reason), between, obligations, rest, end, after))
 
 
 def answer(
@@ -95,7 +110,7 @@ def answer(
     policy: str,
     ignored: Iterable[str] = (),
     problems: Iterable[Problem] = (),
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return an answer in AuthZEN's shape; every member is always there."""
     context = {
         "cause": cause,

@@ -399,7 +399,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         frame = self._worked_out().details.frame(answered)
         if frame is None:
             return encode(self.to_json())
-        return filled(frame, self.reason, self._until())
+        owed = () if frame[2] is None else self.obligations
+        return filled(frame, self.reason, self._until(), owed)
 
     def to_log(self, *, private: bool = False, longest: int = LONGEST) -> dict[str, Any]:
         """Return the decision as a record for a log, in JSON values: bounded, whatever the request held.

@@ -146,8 +146,9 @@ class Details(Protocol):
         """The JSON that answers with *answer* and the same rules share; None if there are none."""
 
 
-Frame: TypeAlias = tuple[bytes, bytes, bytes]
-"""An answer as JSON without the reason and `valid_until`: the parts before, between and after."""
+Frame: TypeAlias = tuple[bytes, bytes, bytes | None, bytes]
+"""An answer as JSON with gaps: for the reason, for obligations, and for `valid_until`. The third part is None where
+obligations are no gap."""
 
 Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
 """Gives an answer as JSON, if an equal one was written before, from the `SharedResult` and from the

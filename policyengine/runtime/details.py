@@ -22,7 +22,14 @@ from policyengine.model.records import Record
 from policyengine.model.rules import RuleWaiver
 from policyengine.model.types import TargetGates
 from policyengine.model.valid_request import ValidRequest
-from policyengine.runtime.compiled_rule import FAILED, Function, Judges, Rule, Verdict
+from policyengine.runtime.compiled_rule import (
+    FAILED,
+    Function,
+    Judges,
+    Rule,
+    Verdict,
+    sorted_obligations,
+)
 from policyengine.runtime.concerned_rules import ConcernedRules
 from policyengine.runtime.directory import Directory, Rules, missed
 from policyengine.runtime.judged_request import JudgedRequest
@@ -84,15 +91,15 @@ class Explainer(Struct, eq=False, dict=True):
             found = reasons.get(key)
             if found is None:
                 request = self.request(subject, resource, context, now, entities)
-                case = self.case(request, owed=False)
+                case = self.case(request)
                 found = case.reason, case.public_reason
                 if len(reasons) < _MOST_CASES and not case.failed:
                     reasons[key] = found
             words = found[public]
         return words if isinstance(words, str) else words(subject, resource, context, now, entities)
 
-    def case(self, request: ValidRequest, *, owed: bool = True) -> JudgedRequest:
-        """Return the request as it is judged; what is *owed* for it alone may be left out."""
+    def case(self, request: ValidRequest) -> JudgedRequest:
+        """Return the request as it is judged; of one that is shared, what is owed for it alone is left out."""
         if self.judges is None:
             some = self._of_some(request.roots) if request.fields is None else None
             return some or self._judged(request)
@@ -116,9 +123,7 @@ class Explainer(Struct, eq=False, dict=True):
             case = self._of_bits(bits, request, shared=True)
             if len(self._cases) < _MOST_CASES:
                 self._cases[key] = case
-        if case.shared or (not owed and _can_owe(case.owing_own, request)):
-            return case
-        return self._of_bits(bits, request)
+        return case if _can_owe(case.owing_own, request) else self._of_bits(bits, request)
 
     def _concerning(self, roots: tuple[Any, ...]) -> ConcernedRules:
         """Return the rules that may play a part, of many. What is a bug may fail."""
@@ -235,8 +240,8 @@ class Explainer(Struct, eq=False, dict=True):
             self.gates,
             self.directory,
             request.fields,
-            shared=shared and not owing_own,
-            owing_own=tuple(owing_own),
+            shared=shared,
+            owing_own=tuple(owing_own) if shared else (),
         )
 
     def written(
@@ -249,7 +254,7 @@ class Explainer(Struct, eq=False, dict=True):
             case = self._cases.get(self.judges.judge(subject, resource, context, now))
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
-        if case is None or not case.shared:
+        if case is None:
             return None
         return case.written(answer, lambda: self.request(subject, resource, context, now))
 
@@ -311,11 +316,11 @@ class Explainer(Struct, eq=False, dict=True):
 
 
 def _can_owe(rules: Iterable[Rule], request: ValidRequest) -> bool:
-    """Whether all that *rules* owe can be computed; if not, they fail."""
+    """Whether all that *rules* owe can be computed and compared; if not, they fail."""
     try:
         for rule in rules:
-            for duty in rule.duties:
-                duty.owed(request.roots)
+            computed = [duty.owed(request.roots) for duty in rule.duties]
+            sorted_obligations((*rule.owed, *computed))  # which fails for what has no hash
     except Exception:  # noqa: BLE001 - errors never open anything
         return False
     return True
@@ -340,6 +345,8 @@ class Details(Struct, eq=False):
         case = self.case
         outcome = case.outcome
         changes: dict[str, Any] = {}
+        if case.owing_own:
+            changes["obligations"] = case.owed_together.owed(self.request.roots)
         if not case.refers_alike:
             texts = {rendered(text, self.request.roots) for text in case.referrals}
             changes["referrals"] = tuple(sorted(texts))
@@ -367,7 +374,7 @@ class Details(Struct, eq=False):
 
     def listed(self) -> Listed:
         """Return the determining rules that are named in JSON, and how many there are besides."""
-        return self._judged.listed
+        return self.case.listed
 
     # ---- time ---------------------------------------------------------------------------
 
@@ -405,22 +412,17 @@ class Details(Struct, eq=False):
 
     def reason(self) -> str:
         """Return the reason, for a person."""
-        return self._said(self._judged.reason)
+        return self._said(self.case.reason)
 
     def public_reason(self) -> str:
         """Return the reason that all may read, not only an auditor."""
-        return self._said(self._judged.public_reason)
+        return self._said(self.case.public_reason)
 
     def _said(self, words: Words) -> str:
         if isinstance(words, str):
             return words
         asked = self.request
         return words(asked.subject, asked.resource, asked.context, asked.now, asked.entities)
-
-    @property
-    def _judged(self) -> JudgedRequest:
-        """The request as it is judged, perhaps without the obligations that are its own."""
-        return self._case or self.explainer.case(self.request, owed=False)
 
     def frame(self, answer: SharedResult) -> Frame | None:
         """Return the parts of *answer* as JSON that equal decisions share, if there are any."""

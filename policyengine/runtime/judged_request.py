@@ -15,7 +15,13 @@ from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
 from policyengine.model.valid_request import ValidRequest
-from policyengine.runtime.compiled_rule import Key, Rule, Verdict, sorted_obligations
+from policyengine.runtime.compiled_rule import (
+    Key,
+    OwedTogether,
+    Rule,
+    Verdict,
+    sorted_obligations,
+)
 from policyengine.runtime.directory import Directory
 from policyengine.runtime.prepared_texts import (
     Text,
@@ -35,8 +41,8 @@ class JudgedRequest(Struct, eq=False, dict=True):
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
     *action*: what was asked for. *verdicts*: by gate, then name; *gates*: those that apply; *fields*: those that
-    were asked for. *shared*: whether it is the same for other requests, and *owing_own*: the rules that owe something
-    that is not. *directory*: of all rules; *now*, where some were passed over, of which it is known that they are not
+    were asked for. *shared*: whether it is the same for other requests, but for what *owing_own* owe, the rules that owe
+    something of a request's own. *directory*: of all rules; *now*, where some were passed over, of which it is known that they are not
     satisfied; else None. It is never changed.
     """
 
@@ -48,7 +54,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
     shared: bool = False
     now: int | None = None
     owing_own: tuple[Rule, ...] = ()
-    _frames: dict[int, _Kept] = field(default_factory=dict)
+    _frames: dict[object, _Kept] = field(default_factory=dict)
 
     @cached_property
     def forbids(self) -> tuple[Verdict, ...]:
@@ -195,7 +201,7 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     @cached_property
     def outcome(self) -> Outcome:
-        """The outcome of the verdicts, without what differs by the request."""
+        """The outcome of the verdicts, without what differs by the request: referrals, and what `owing_own` owe."""
         referrals = {rendered(t, ()) for t in self.referrals if self.refers_alike}
         allowed = self.cause == "permitted"
         shown = shown_by([v.rule for v in self.giving] if allowed else [], self.gates.fields)
@@ -214,6 +220,12 @@ class JudgedRequest(Struct, eq=False, dict=True):
             waivers=tuple(sorted(self._mattering_waivers())),
             errors=(),
         )
+
+    @cached_property
+    def owed_together(self) -> OwedTogether:
+        """What is owed, some of it to be computed for each request."""
+        duties = [duty for verdict in self.owing for duty in verdict.rule.duties]
+        return OwedTogether.of((*self.outcome.obligations, *duties))
 
     def _mattering_waivers(self) -> Iterator[str]:
         """Give the waivers without which a gate that has a satisfied permit would have none."""
@@ -281,20 +293,32 @@ class JudgedRequest(Struct, eq=False, dict=True):
 
     def frame(self, answer: SharedResult) -> Frame:
         """Return the parts of *answer* as JSON that equal decisions share."""
-        kept = self._frames.get(id(answer))
-        if kept is not None and kept.answer is answer:
+        kept = self._kept(answer)
+        if kept is not None:
             return kept.frame
-        made = make_frame(answer, self.outcome, self.listed)
+        owes_alike = not self.owing_own
+        made = make_frame(answer, self.outcome, self.listed, owes_alike=owes_alike)
         if len(self._frames) < _MOST_FRAMES:
-            reason = self.reason
-            whole = filled(made, reason, None) if isinstance(reason, str) else None
-            self._frames[id(answer)] = _Kept(answer, made, whole)
+            reason, whole = self.reason, None
+            if owes_alike and isinstance(reason, str):
+                whole = filled(made, reason, None)
+            self._frames[self._key(answer)] = _Kept(answer, made, whole)
         return made
+
+    def _kept(self, answer: SharedResult) -> _Kept | None:
+        kept = self._frames.get(self._key(answer))
+        return kept if kept is None or self.owing_own or kept.answer is answer else None
+
+    def _key(self, answer: SharedResult) -> object:
+        """Return by what the parts of *answer* are kept: by itself, unless it has obligations of its own."""
+        if not self.owing_own:
+            return id(answer)
+        return answer.allowed, answer.cause, answer.exposed, answer.masks, answer.policy
 
     def written(self, answer: SharedResult, request: Callable[[], ValidRequest]) -> bytes | None:
         """Return the answer as JSON, if one like it was written before and no time bounds it."""
-        kept = self._frames.get(id(answer))
-        if kept is None or kept.answer is not answer:
+        kept = self._kept(answer)
+        if kept is None or self.owing_own:
             return None
         return kept.whole or filled(kept.frame, self.reason_for(request().roots), None)
 
