@@ -259,9 +259,7 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         It is what the explanation of the request says to them, without the time that explaining takes.
         """
-        if known_audience(audience) == "auditor":
-            return self.reason
-        return self._said(public=True)
+        return self._said(public=audience == "user" or known_audience(audience) != "auditor")
 
     def _said(self, *, public: bool) -> str:
         rest, said, kept = self._rest, None, None
@@ -271,8 +269,14 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             if said is not None:
                 return said
         if kept is None or kept.details is None:  # without details, what determines it may do
-            parts = self._subject, self._resource, self._context, rest
-            said = self._answer.make_reason(*parts, allowed=self.allowed, public=public)
+            said = self._answer.make_reason(
+                self._subject,
+                self._resource,
+                self._context,
+                rest,
+                allowed=self.allowed,
+                public=public,
+            )
             if said is not None and kept is None:  # it is made about as soon as a place to keep it
                 return said
         if said is None or kept is None:

@@ -254,11 +254,15 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         self, subject: Entity, resource: Entity, context: Record, rest: Rest, *, allowed: bool, public: bool
     ) -> str | None:  # fmt: skip
         """Return the reason of a decision that `decide` made; None if its details must say it."""
-        now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
-        if fields:
-            return None
-        parts = subject, resource, context, now, entities
-        return self.explainer.reason(*parts, allowed=allowed, public=public)
+        if isinstance(rest, tuple):
+            now, entities, *fields = rest
+            if fields:
+                return None
+        else:
+            now, entities = rest or 0, None
+        return self.explainer.reason(
+            subject, resource, context, now, entities, allowed=allowed, public=public
+        )
 
     def make_request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None

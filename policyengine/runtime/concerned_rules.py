@@ -18,6 +18,8 @@ from policyengine.runtime.prepared_texts import Words, told_together
 
 _MOST_PLANS: Final = 64
 
+_Forbid: TypeAlias = tuple[Function, Words]
+
 _Part: TypeAlias = tuple[int | None, tuple[Words, ...]]
 """A part of a reason: the words by the number of the first false condition of a permit, and which that is; or one text."""
 
@@ -30,8 +32,8 @@ _Plan: TypeAlias = tuple[_Gate, ...]
 class ConcernedRules(Struct, frozen=True, eq=False):
     """The rules in force that some requests concern, and what tells such requests apart.
 
-    *tests* find the first false condition of each that may be false, *forbids* and *permits* of those; permits are
-    by gate. *said* is said of each forbid, to an auditor and to all. *keys*: which may hold or not; of the others
+    *tests* find the first false condition of each that may be false, *permits* of the permits by gate, and *forbids* of
+    the forbids, with what is said of each, first to an auditor and then to all. *keys*: which may hold or not; of the others
     it is known that they hold. *plain*: whether nothing else tells requests apart, as waivers and obligations
     of a request's own do.
     """
@@ -39,8 +41,7 @@ class ConcernedRules(Struct, frozen=True, eq=False):
     tests: tuple[Function, ...]
     keys: tuple[Key, ...]
     plain: bool
-    forbids: tuple[Function, ...]
-    said: tuple[tuple[Words, ...], tuple[Words, ...]]
+    forbids: tuple[tuple[_Forbid, ...], tuple[_Forbid, ...]]
     permits: tuple[Function, ...]
     _constants: tuple[frozenset[object], ...]
     _rules: tuple[Rule, ...]  # the permits
@@ -60,16 +61,11 @@ class ConcernedRules(Struct, frozen=True, eq=False):
         }
         forbids = [rule for rule in rules if rule.effect == "forbid"]
         permits = [r for gate in gates for r in rules if (r.effect, r.gate) == ("permit", gate)]
-        said = [
-            (prepared_said(text), prepared_said(text, to_all=True))
-            for text in map(said_by_forbid, forbids)
-        ]
         return cls(
             tests=tuple([rule.fails for rule in rules if rule.fails is not None]),
             keys=tuple(keys.values()),
             plain=not any(rule.waivers or rule.duties for rule in rules),
-            forbids=tuple(map(_test, forbids)),
-            said=(tuple([one for one, _ in said]), tuple([one for _, one in said])),
+            forbids=(_denying(forbids, to_all=False), _denying(forbids, to_all=True)),
             permits=tuple(map(_test, permits)),
             _constants=tuple([key.constants for key in keys.values()]),
             _rules=tuple(permits),
@@ -92,7 +88,7 @@ class ConcernedRules(Struct, frozen=True, eq=False):
         subject, resource, context, now, entities = roots
         said = [
             words
-            for fails, words in zip(self.forbids, self.said[public], strict=True)
+            for fails, words in self.forbids[public]
             if fails(subject, resource, context, now, entities) is None
         ]
         if not said:
@@ -132,6 +128,10 @@ class ConcernedRules(Struct, frozen=True, eq=False):
 def _is_known(key: Key, rule: Rule, found_by: Collection[str]) -> bool:
     """Whether *key* holds wherever *rule* is found by the values at these paths."""
     return key.path in found_by and sum(other.path == key.path for other in rule.keys) == 1
+
+
+def _denying(rules: Iterable[Rule], *, to_all: bool) -> tuple[_Forbid, ...]:
+    return tuple([(_test(r), prepared_said(said_by_forbid(r), to_all=to_all)) for r in rules])
 
 
 def _test(rule: Rule) -> Function:

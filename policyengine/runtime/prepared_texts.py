@@ -162,16 +162,16 @@ def told_together(
     parts: Sequence[Words], subject: Any, resource: Any, context: Any, now: Any, entities: Any
 ) -> str:
     """Return the reason that prepared texts make, as `together` does."""
-    count = len(parts)
-    if count > MOST_REASONS:  # no more are asked for than are said
-        each = (_said(part, (subject, resource, context, now, entities)) for part in parts)
-        return joined(each, count)
-    texts = [
-        part if isinstance(part, str) else part(subject, resource, context, now, entities)
-        for part in parts
-    ]
-    text = texts[0] if count == 1 else "; ".join(dict.fromkeys(texts))
-    return text if len(text) < SHORT and text else joined(texts, count) or NOTHING_SAID
+    if len(parts) <= MOST_REASONS:
+        texts = {
+            part if isinstance(part, str) else part(subject, resource, context, now, entities): None
+            for part in parts
+        }
+        text = "; ".join(texts)
+        if 0 < len(text) < SHORT:
+            return text
+    each = (_said(part, (subject, resource, context, now, entities)) for part in parts)
+    return joined(each, len(parts)) or NOTHING_SAID  # no more are asked for than are said
 
 
 def _said(part: Words, roots: tuple[Any, ...]) -> str:
