@@ -199,7 +199,10 @@ def _united(carriers: Sequence[str]) -> str:
         case []:
             lines = ["known = {}"]
         case [only]:
-            lines = [f"carried = {only}", "known = carried.by_key.copy() if carried else {}"]
+            lines = [
+                f"carried = {only}",
+                "known = {} if carried is NONE else carried.by_key.copy()",
+            ]
         case [one, other]:
             lines = [f"carried = {one}", f"more = {other}", *_BOTH_CARRY]
         case _:  # mostly at least one carries nothing
@@ -229,18 +232,19 @@ def _returned(target: TargetKey, carried: Sequence[AbstractSet[str]]) -> str:
 
 _VARIABLES: Final = ("carried", "more", "rest")
 _THREE: Final = (
-    "if not carried: carried, rest = rest, carried",
-    "elif not more: more, rest = rest, more",
+    "if carried is NONE: carried, rest = rest, carried",
+    "elif more is NONE: more, rest = rest, more",
 )
-_REST: Final = "if rest and known is not None: known = with_more(known, rest)"
+_REST: Final = "if rest is not NONE and known is not None: known = with_more(known, rest)"
 _BOTH_CARRY: Final = (
-    "if carried and more:",
+    "if carried is NONE: known = {} if more is NONE else more.by_key.copy()",
+    "elif more is NONE: known = carried.by_key.copy()",
+    "else:",
     "    known = carried.by_key | more.by_key",
-    "    shared = len(carried) + len(more) - len(known)",
+    "    shared = len(carried.by_key) + len(more.by_key) - len(known)",
     "    if shared == 1:",
     "        if carried.objects.isdisjoint(more.objects): known = None",
     "    elif shared and len(carried.objects & more.objects) != shared: known = None",
-    "else: known = (carried or more).by_key.copy() if carried or more else {}",
 )
 
 

@@ -62,14 +62,14 @@ def carrying(entity: Entity, others: Mapping[Key, Entity]) -> Entity:
     return altered(entity, carried_=_closed(others, above), plain_=False)
 
 
-def _closed(others: Mapping[Key, Entity], above: Line | None) -> tuple[Entity, ...]:
+def _closed(others: Mapping[Key, Entity], above: Line | None) -> tuple[Entity, ...] | Closed:
     """Return what something that lies in *above* carries along; `Closed`, if their ancestors are among them."""
     carried = tuple(others.values())
     named = (other.parents_ if other.line is None else other.line for other in carried)
     if not all(others.keys() >= (line or _NOWHERE) for line in named):
         return carried
     is_whole = above is not None and others.keys() >= above
-    return Closed(carried, is_whole and all(one.complete_ for one in carried))
+    return Closed.of(carried, is_whole and all(one.complete_ for one in carried))
 
 
 _NOWHERE: Final[Line] = frozenset()

@@ -9,7 +9,7 @@ reader goes on after a problem, so that all mistakes are reported at once; what 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
@@ -343,7 +343,7 @@ class Reader(Struct):
         self._carry(entity.carried_, path)
         return self._own(entity, path, allowed)
 
-    def _carry(self, entities: Sequence[Entity], path: Path) -> None:
+    def _carry(self, entities: Iterable[Entity], path: Path) -> None:
         place = within(path)
         for entity in entities:  # what these carry is among them
             own = self._own(entity, place, None)

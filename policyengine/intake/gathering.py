@@ -6,7 +6,7 @@ differ, full validation takes the request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from policyengine.intake.ancestors import Known, line_above, merge, with_line
@@ -153,13 +153,13 @@ class Gathering:
 
     def _take(
         self,
-        entities: list[Entity] | tuple[Entity, ...],
+        entities: Iterable[Entity],
         known: dict[Key, Entity],
         placed: dict[Key, None],
         store: Stored | None,
     ) -> None:
         """Take in entities, and note in *placed* those whose ancestors must be looked at."""
-        compared = type(entities) is Closed and len(entities) <= self._limits.ancestors
+        compared = isinstance(entities, Closed) and len(entities) <= self._limits.ancestors
         for entity in entities:
             key = entity.type, entity.id
             before = known.setdefault(key, entity)

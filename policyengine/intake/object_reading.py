@@ -107,7 +107,7 @@ class ObjectReading:
             said.fetched = fetched
             return said
         raw = _own(raw)
-        carried = raw.carried_ if isinstance(raw, Entity) else ()
+        carried: Iterable[Entity] = raw.carried_ if isinstance(raw, Entity) else ()
         for one in (raw, *carried):
             key = key_of(one)
             if key is None:

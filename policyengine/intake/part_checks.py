@@ -26,6 +26,9 @@ _MOST_NOTED: Final = 256
 _ONCE: Final = frozenset[int]()
 """What is noted at a part that was asked about once."""
 
+_MOST_SHARED: Final = 64
+"""What one check keeps of notes that many parts share, so that they are in the caches of the processor."""
+
 _numbers: Final = count(1)
 
 
@@ -49,21 +52,28 @@ class PartCheck:
         self._of = schema, type_, needs, limits
         self._fits = gathering.fits
         self._has_all: Callable[..., object] | None = None
+        self._notes: dict[tuple[frozenset[int], int], frozenset[int]] = {}
 
     def passes(self, part: Entity | Record) -> bool:
         """Whether *part*, for which that is not noted, passes."""
         noted = part.passed_
-        if isinstance(noted, tuple):
+        if not isinstance(noted, frozenset):
             force_setattr(part, "passed_", _ONCE)
             return False
         if -self.number in noted:
             return False
         passes = self._looks_right(part)
-        if not isinstance(noted, set) or len(noted) >= _MOST_NOTED:
-            noted = set[int]()
-            force_setattr(part, "passed_", noted)
-        noted.add(self.number if passes else -self.number)
+        force_setattr(part, "passed_", self._noted(noted, self.number if passes else -self.number))
         return passes
+
+    def _noted(self, before: frozenset[int], number: int) -> frozenset[int]:
+        """Return what is noted at a part, with *number*: one object for all parts of which the same is noted."""
+        found = self._notes.get((before, number))
+        if found is None:
+            found = (_ONCE if len(before) >= _MOST_NOTED else before) | {number}
+            if len(self._notes) < _MOST_SHARED:
+                self._notes[before, number] = found
+        return found
 
     def _looks_right(self, part: Entity | Record) -> bool:
         carried = part.carried_

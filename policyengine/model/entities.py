@@ -7,10 +7,10 @@ each entity type, whatever schema it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
-from msgspec import defstruct
+from msgspec import Struct, defstruct
 
 from policyengine.model.class_registry import ClassRegistry
 from policyengine.model.sealed import Sealed, sealing, values_of
@@ -47,7 +47,7 @@ class Entity(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
         id: str
         line: Line | None
         parents_: Line | None
-        carried_: tuple[Entity, ...]
+        carried_: tuple[Entity, ...] | Closed
         complete_: bool
         plain_: bool
         described_: bool
@@ -98,30 +98,46 @@ EntityLike: TypeAlias = Entity | Mapping[str, Any] | object
 class that was given to `PolicyEngine.register`, which can be any."""
 
 
-class Closed(tuple[Entity, ...]):  # noqa: SLOT001 - Python allows a tuple none
+class Closed(Struct, frozen=True, eq=False, gc=False):
     """Entities that are carried along, of which each has all its ancestors among them.
 
     Their descriptions of ancestors were compared when they were collected, so they need not be again.
     They are there *by_key* as well; *objects*: their `id()`s; *classes*: theirs; *whole*: whether none lacks anything, and
-    all ancestors of what carries them are among them.
+    all ancestors of what carries them are among them. (Every decision reads some of this, and the fields of a struct lie together.)
     """
 
+    entities: tuple[Entity, ...]
     by_key: dict[Key, Entity]
     objects: frozenset[int]
     classes: frozenset[type[Entity]]
     whole: bool
 
-    def __new__(cls, entities: Iterable[Entity], whole: bool = False) -> Self:  # noqa: FBT001, FBT002 - pickle gives it by position
+    @classmethod
+    def of(cls, entities: tuple[Entity, ...], whole: bool = False) -> Self:  # noqa: FBT001, FBT002 - pickle gives it by position
         """Return these entities, no two of one key."""
-        made = super().__new__(cls, entities)
-        made.by_key = {(one.type, one.id): one for one in made}
-        made.objects = frozenset(map(id, made))
-        made.classes = frozenset(map(type, made))
-        made.whole = whole
-        return made
+        # The keys are those of lines, so that looking up an ancestor needs no comparison.
+        of_lines = {key: key for one in entities if one.line for key in one.line}
+        by_key = {of_lines.get(one.key_, one.key_): one for one in entities}
+        objects, classes = frozenset(map(id, entities)), frozenset(map(type, entities))
+        return cls(entities, by_key, objects, classes, whole)
 
-    def __reduce__(self) -> tuple[type[Closed], tuple[tuple[Entity, ...], bool]]:
-        return Closed, (tuple(self), self.whole)
+    def __iter__(self) -> Iterator[Entity]:
+        return iter(self.entities)
+
+    def __len__(self) -> int:
+        return len(self.entities)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Closed) and self.entities == other.entities
+
+    def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.entities)
+
+    def __reduce__(self) -> tuple[Callable[..., Closed], tuple[tuple[Entity, ...], bool]]:
+        return Closed.of, (self.entities, self.whole)
 
 
 def has_properties(entity: Entity) -> bool:
@@ -148,7 +164,7 @@ def _make(type_: EntityType) -> type[Entity]:
     slots = [slot(attribute.name) for attribute in type_.attributes]
     fields: list[Any] = [("id", str), *((name, object) for name in slots), ("line", object, None)]
     fields.append(("parents_", object, None if type_.parents else frozenset()))  # or it has none
-    fields += [("carried_", tuple, ()), ("complete_", bool, True), ("plain_", bool, True)]
+    fields += [("carried_", object, ()), ("complete_", bool, True), ("plain_", bool, True)]
     fields.append(("described_", bool, True))
     names = {"type", "key_", *(field[0] for field in fields)}
     namespace: dict[str, Any] = {

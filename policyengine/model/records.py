@@ -20,7 +20,7 @@ from policyengine.model.types import RecordType, holds_private
 from policyengine.model.values import ABSENT, content_of, slot, to_python
 
 if TYPE_CHECKING:
-    from policyengine.model.entities import Entity
+    from policyengine.model.entities import Closed, Entity
 
 __all__ = ["Record", "record_class", "slot"]
 
@@ -38,7 +38,7 @@ class Record(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
     passed_: Collection[int] = ()
 
     if TYPE_CHECKING:
-        carried_: tuple[Entity, ...]
+        carried_: tuple[Entity, ...] | Closed
         complete_: bool
         plain_: bool
 
@@ -89,7 +89,7 @@ def _again(type_: RecordType, *values: object) -> Record:
 def _make(type_: RecordType) -> type[Record]:
     slots = [slot(attribute.name) for attribute in type_.attributes]
     fields: list[Any] = [(name, object) for name in slots]
-    fields += [("carried_", tuple, ()), ("complete_", bool, False), ("plain_", bool, False)]
+    fields += [("carried_", object, ()), ("complete_", bool, False), ("plain_", bool, False)]
     names = {"record_type": type_, "content_": content_of(slots)}
     names |= sealing(private=holds_private(type_))
     made: Any = defstruct(

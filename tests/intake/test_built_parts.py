@@ -103,7 +103,7 @@ def test_what_another_set_built_of_other_types_is_validated(engine):
 def test_a_part_that_lacks_what_no_rule_reads_is_decided_in_as_few_steps(engine):
     _open(engine)
     user, action, doc = _parts(engine)
-    org, folders = doc.carried_[0], [one for one in doc.carried_ if one.id == "below"]
+    org, folders = next(iter(doc.carried_)), [one for one in doc.carried_ if one.id == "below"]
     untitled = engine.entity("Doc", "d", org=org, parents=folders)
     assert not untitled.complete_
     assert _twice(engine, user, action, untitled) is _twice(engine, user, action, doc) is True
