@@ -132,6 +132,12 @@ def fold_operators(node: ir.Expr) -> ir.Expr:
             return ir.Const(BOOL, not one.isdisjoint(other))
         case ir.AllIn(ir.Const(_, frozenset() as one), ir.Const(_, frozenset() as other)):
             return ir.Const(BOOL, bool(one) and one <= other)
+        case ir.Binary("in", ir.Const(_, one), ir.Entry(table, ir.Const(_, name))):
+            among: Any = _known(table)
+            return node if among is None else ir.Const(BOOL, one in among[name])
+        case ir.Overlaps(ir.Entry(table, ir.Const(_, name)), ir.Const(_, frozenset() as other)):
+            among = _known(table)
+            return node if among is None else ir.Const(BOOL, not other.isdisjoint(among[name]))
         case ir.Operation("lower", (ir.Const(type_, text),)):
             return ir.Const(type_, EXPORTED["lower"](text))
         case ir.Operation(name, arguments):
@@ -237,8 +243,12 @@ def fold_like(node: ir.Expr) -> ir.Expr:
 
 
 def fold_choice(node: ir.Expr) -> ir.Expr:
-    """`if true then a else b` is `a`."""
+    """`if true then a else b` is `a`, `if a then true else false` is `a`."""
     match node:
+        case ir.Choice(condition, ir.Const(_, True), ir.Const(_, False)):
+            return condition
+        case ir.Choice(condition, ir.Const(_, False), ir.Const(_, True)):
+            return fold_not(ir.Not(condition))
         case ir.Choice(ir.Const(_, value), yes, no):
             return yes if value else no
     return node

@@ -6,18 +6,23 @@ Parsed and checked again, for the target that it is of, the text means the same.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from policyengine.compiler import ir
-from policyengine.compiler.simplify import replaced
+from policyengine.compiler.simplify import replaced, simplify
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import (
     STRING,
     EntityRefType,
+    EnumType,
+    LevelsType,
+    RecordType,
     SetType,
+    TaxonomyType,
     Type,
 )
 from policyengine.partial.expression_types import ExpressionTypes
@@ -48,7 +53,7 @@ class ConditionWriter(Struct, frozen=True, eq=False):
 
         One with a string that no policy may contain, of a request, is not parsed, and as it is.
         """
-        text = self.text(node)
+        text = self.text(with_types(node))
         parsed, _ = parse(Source("", f"package p\ndefine d() = {text}\n"))
         if parsed is None:
             return text
@@ -200,6 +205,82 @@ class ConditionWriter(Struct, frozen=True, eq=False):
 
     def _braces(self, items: Iterable[ir.Expr]) -> str:
         return f"{{{', '.join(map(self.text, items))}}}"
+
+
+def with_types(node: ir.Expr) -> ir.Expr:
+    """Return *node* so that one type is wanted wherever its text has a name.
+
+    In `(if a then low else high) == high`, names may be of several types, or strings. That is written as what is left
+    of it if *a* holds, and what is left if not. What `some x in {low, high}` asks is written for each of them.
+    """
+    node = ir.rebuilt(node, with_types)
+    match node:
+        case ir.Quantified(kind, variable, ir.Const(SetType(of), frozenset() as names), body):
+            if not _has_names(of):
+                return node
+            each = [ir.Const(of, name) for name in sorted(names, key=partial(written, of))]
+            asking = tuple([with_types(simplify(replaced(body, {variable: one}))) for one in each])
+            return simplify(ir.Or(asking) if kind == "some" else ir.And(asking))
+        case ir.Quantified(_, _, over, _):
+            asked: tuple[ir.Expr, ...] = (over,)
+        case ir.Binary() | ir.Overlaps() | ir.AllIn() | ir.Operation():
+            tables = ir.Data | ir.Above | ir.Below
+            asked = tuple([part for part in ir.children(node) if not isinstance(part, tables)])
+        case _:
+            return node
+    choice = next((found for part in asked for found in _choices(part)), None)
+    if choice is None or not all(map(_is_of_names, asked)):
+        return node
+
+    def taking(branch: ir.Expr) -> ir.Expr:
+        return with_types(simplify(_put(node, choice, branch)))
+
+    return simplify(ir.Choice(choice.condition, taking(choice.yes), taking(choice.no)))
+
+
+def _put(node: ir.Expr, choice: ir.Choice, branch: ir.Expr) -> ir.Expr:
+    return branch if node == choice else ir.rebuilt(node, lambda part: _put(part, choice, branch))
+
+
+def _choices(node: ir.Expr) -> Iterator[ir.Choice]:
+    """Give the choices of which *node* takes its value."""
+    match node:
+        case ir.Choice():
+            yield node
+        case ir.MakeSet() | ir.MakeRecord() | ir.Entry(ir.Above() | ir.Below(), _):
+            for part in ir.children(node):
+                yield from _choices(part)
+        case _:
+            return
+
+
+def _is_of_names(node: ir.Expr) -> bool:
+    """Whether nothing but names of enums, levels or taxonomies says of which type *node* is."""
+    match node:
+        case ir.Const(type_, _):
+            return _has_names(type_)
+        case ir.Choice(_, yes, no):
+            return _is_of_names(yes) and _is_of_names(no)
+        case ir.MakeSet(_, items):
+            return all(map(_is_of_names, items))
+        case ir.MakeRecord(_, parts):
+            return any(map(_is_of_names, parts))
+        case ir.Entry(ir.Above() | ir.Below(), term):
+            return _is_of_names(term)
+        case _:
+            return False
+
+
+def _has_names(type_: Type) -> bool:
+    match type_:
+        case EnumType() | LevelsType() | TaxonomyType():
+            return True
+        case SetType(element):
+            return _has_names(element)
+        case RecordType(attributes):
+            return any(_has_names(attribute.type) for attribute in attributes)
+        case _:
+            return False
 
 
 def _are_strings(*types: Type) -> bool:

@@ -78,3 +78,53 @@ def test_what_is_left_is_a_condition_of_the_language(condition: str, text: str):
 )
 def test_every_comparison_is_written(word: str):
     assert any(f" {word} " in condition for condition in (*AS_IT_WAS, *OTHERWISE))
+
+
+NAMES = """
+package names
+enum Scope = red | "read.all" | "write.all"
+levels Tier = low < high
+levels Risk = low < middle < high
+taxonomy Use { research { academic market } ads }
+entity User { flag: bool, other: bool, scope: Scope, tier: Tier }
+action read by User on User with { scope: Scope, scopes: set<Scope>, risk: Risk, use: Use }
+permit a: read when RULE
+"""
+OF_NAMES = {
+    "(if subject.flag then Risk.low else Risk.middle) <= context.risk": "subject.flag",
+    "(if subject.flag then context.risk else Risk.middle) != Risk.low": "not subject.flag",
+    "(if subject.flag then red else context.scope) == context.scope": "not subject.flag",
+    "(if subject.flag then red else context.scope) in {context.scope}": "not subject.flag",
+    "(if subject.flag then {red} else context.scopes) overlaps context.scopes": "not subject.flag",
+    "(if subject.flag then {red} else {context.scope}) subset context.scopes": "not subject.flag",
+    "size(if subject.flag then {red} else context.scopes) > 1": "(if subject.flag then 1 else 2) > 1",
+    "some s in context.scopes: s == resource.scope or s == subject.scope": "resource.scope != red or subject.scope != red",
+    "every s in context.scopes: s != resource.scope": "resource.scope == red",
+    "(if subject.flag then research else context.use) within context.use": "not subject.flag",
+    "some s in (if subject.flag then {red} else context.scopes): s == resource.scope":
+        'if subject.flag then red == resource.scope else "read.all" == resource.scope or "write.all" == resource.scope',
+    "some t in (if subject.flag then {Tier.low} else {Tier.high}): t <= resource.tier":
+        "if subject.flag then low <= resource.tier else high <= resource.tier",
+    "(if subject.flag then red else context.scope) == (if subject.other then red else context.scope)":
+        "if subject.flag then subject.other else not subject.other",
+    "(if subject.flag then red else context.scope) == resource.scope":
+        '(if subject.flag then red else "read.all") == resource.scope',
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "text"), OF_NAMES.items())
+def test_names_are_written_where_one_type_is_wanted(condition: str, text: str):
+    context = {
+        "scope": "read.all", "scopes": ["read.all", "write.all"], "risk": "low", "use": "market",
+    }  # fmt: skip
+    engine = PolicyEngine.from_text(NAMES.replace("RULE", condition))
+    left = engine.partial(action="read", context=context)
+    assert left.text == text
+    again = PolicyEngine.from_text(NAMES.replace("RULE", text))
+    for flag in (True, False):
+        for other in (True, False):
+            for scope in ("red", "read.all"):
+                properties = {"flag": flag, "other": other, "scope": scope, "tier": "low"}
+                user = {"type": "User", "id": "u", "properties": properties}
+                decisions = [one.decide(user, "read", user, context) for one in (engine, again)]
+                assert decisions[0].allowed == decisions[1].allowed
