@@ -8,8 +8,10 @@ may import this one.
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar, overload
@@ -123,3 +125,16 @@ def end_with(parent: Connection) -> None:
         os._exit(1)
 
     Thread(target=end, daemon=True).start()
+
+
+@contextmanager
+def deaf(*signals: signal.Signals) -> Iterator[None]:
+    """Delay *signals*; processes that are started meanwhile do not listen to them."""
+    if not hasattr(signal, "pthread_sigmask"):  # systems without it send them to one process only
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -152,10 +153,9 @@ def main() -> None:
 
         sys.exit(shell_complete(cli, {}, _NAME, COMPLETION, asked_by_shell))
     for ending in ENDING:
-        if (
-            signal.getsignal(ending) is signal.SIG_DFL
-        ):  # else somebody wants it ignored, as `nohup` does
-            signal.signal(ending, _end)
+        if signal.getsignal(ending) is signal.SIG_DFL:  # else it is ignored, as `nohup` has it
+            with suppress(ValueError):  # in a thread, which none reaches
+                signal.signal(ending, _end)
     # A command ends soon and keeps what it reads: collecting garbage costs time, and frees little.
     gc.disable()
     sys.exit(run(sys.argv[1:]))

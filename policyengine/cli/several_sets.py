@@ -7,26 +7,31 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import redirect_stderr, redirect_stdout
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, Final, TextIO, TypeAlias
 
 import click
 
 from policyengine.cli.loading import plural
 from policyengine.cli.output import ENDING, FINE, MISUSE, FailingInput, complain, say, say_parts
-from policyengine.concurrency import end_with
+from policyengine.concurrency import deaf, end_with
 
 Act: TypeAlias = Callable[[tuple[str, ...]], int]
 """Runs a command on the policy set in some paths; returns its exit code."""
 
 Done: TypeAlias = int | FailingInput
 """What became of a set: the exit code, or why it cannot be read."""
+
+_Apart: TypeAlias = tuple[int | tuple[str, ...], str, str]
+"""The same of a set that had a process of its own, and what was written."""
+
+_ENDING: Final = (signal.SIGINT, *ENDING)
 
 
 def each_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -85,7 +90,7 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
     context = get_context("fork")
     ours, theirs = context.Pipe()
     with ProcessPoolExecutor(processes, context, _begin, (act, ours, theirs)) as pool:
-        running = {folder: pool.submit(_done_apart, folder) for folder in largest_first}
+        running: dict[str, Future[_Apart]] = {}
 
         def finish(folder: str) -> Done:
             try:
@@ -97,6 +102,9 @@ def _at_once(act: Act, folders: Sequence[str]) -> Iterator[tuple[str, Callable[[
             return done if isinstance(done, int) else FailingInput(*done)
 
         try:
+            with deaf(*_ENDING):  # what is raised while a process forks is lost
+                for folder in largest_first:
+                    running[folder] = pool.submit(_done_apart, folder)
             for folder in folders:
                 yield folder, partial(finish, folder)
         except BaseException:
@@ -118,13 +126,14 @@ _ACT: list[Act] = []
 
 def _begin(act: Act, ours: Connection, theirs: Connection) -> None:
     _ACT[:] = [act]
-    for ending in (signal.SIGINT, *ENDING):  # of which the first process says what it was
+    for ending in _ENDING:  # of which the first process says what it was
         signal.signal(ending, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
     ours.close()  # which came along: of the first process alone
     end_with(theirs)
 
 
-def _done_apart(folder: str) -> tuple[int | tuple[str, ...], str, str]:
+def _done_apart(folder: str) -> _Apart:
     """Run what this process is for on a set; return what became of it, and what was written."""
     out, err = _Kept(sys.stdout), io.StringIO()
     with redirect_stdout(out), redirect_stderr(err):

@@ -14,7 +14,7 @@ from typing import TypeVar
 from attrs import evolve
 
 from policyengine.analysis.budget import Budget
-from policyengine.concurrency import end_with
+from policyengine.concurrency import deaf, end_with
 from policyengine.diagnostics.source import Source, Span
 from policyengine.model.limits import Limits
 from policyengine.mutation.fates import Tried
@@ -72,26 +72,10 @@ class Workers:
         if self._pool is None:
             yield from (here(self._trial, one) for one in all_)
         elif all_:
-            with _deaf():
+            # An interrupt from a terminal goes to all processes of a run, and these end with the first.
+            with deaf(signal.SIGINT):
                 found = self._pool.map(there, all_, chunksize=chunk)
             yield from found
-
-
-@contextmanager
-def _deaf() -> Iterator[None]:
-    """Delay interrupts; processes that are started meanwhile ignore them.
-
-    An interrupt from a terminal goes to all processes of a run. The worker processes end with the one
-    that started them, however it ends.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # systems without it interrupt one process only
-        yield
-        return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _process: list[Trial] = []
