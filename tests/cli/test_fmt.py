@@ -138,3 +138,13 @@ def test_a_write_that_fails_leaves_the_file_as_it_was(fails, ugly: Path, monkeyp
     assert fails("fmt", ugly) == f"`{ugly}`: no space left on device"
     assert ugly.read_text() == UGLY
     assert list(ugly.parent.iterdir()) == [ugly]
+
+
+def test_a_write_that_is_interrupted_leaves_the_file_as_it_was(run, ugly: Path, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("policyengine.cli.writing.shutil.copymode", interrupted)
+    assert run("fmt", ugly).code == 130
+    assert ugly.read_text() == UGLY
+    assert list(ugly.parent.iterdir()) == [ugly]
