@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from inspect import Parameter, Signature
 from types import NoneType, UnionType
-from typing import Any, NamedTuple, Union, Unpack, get_args, get_origin
+from typing import Any, Final, NamedTuple, Union, Unpack, get_args, get_origin
 
 from policyengine.adapters.declaring import declared, is_declared
 from policyengine.adapters.enforcement import Decides, Options
@@ -126,15 +126,28 @@ def _chosen_by_client(dependant: Any) -> Iterator[str]:
         id(call) for one in others for call in _calls(one)
     )
     for one in asking:
-        for part in (
-            one.dependencies if one.name is None else ()
-        ):  # else the operation has the decision
-            if part.name == "resource" and id(part.call) not in calls:
-                yield from sorted(one.alias for one in _all_parameters(part) - used)
+        if one.name is not None:  # the operation has the decision
+            continue
+        parts = {part.name: part for part in one.dependencies}
+        part = parts.get("resource")
+        if part is not None and id(part.call) not in calls:
+            asks = {p for p in _all_parameters(parts["subject"]) if p.source in _OF_HEADERS}
+            chosen = (p for p in _all_parameters(part) - asks if not _is_taken(p, used))
+            yield from sorted(one.alias for one in chosen)
+
+
+def _is_taken(parameter: _Parameter, used: set[_Parameter]) -> bool:
+    """Whether an operation takes a parameter, and in no other way as well: of several values another one."""
+    alike = {one for one in used if one[:2] == parameter[:2]}
+    return alike == {parameter}
+
+
+_OF_HEADERS: Final = ("header_params", "cookie_params")
+"""Where a client also says who asks: what the subject is found by is no choice of a resource."""
 
 
 class _Parameter(NamedTuple):
-    """What a client says: in the query or in the body, and of which type, but for None."""
+    """What a client says: in the query, the body or the headers, and of which type, but for None."""
 
     source: str
     alias: str
@@ -142,7 +155,7 @@ class _Parameter(NamedTuple):
 
 
 def _parameters(dependant: Any) -> Iterator[_Parameter]:
-    for source in ("query_params", "body_params"):
+    for source in ("query_params", "body_params", *_OF_HEADERS):
         for one in getattr(dependant, source):
             said = one.field_info.annotation
             types = get_args(said) if get_origin(said) in (Union, UnionType) else (said,)

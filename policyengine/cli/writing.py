@@ -38,13 +38,15 @@ def replace_files(changes: Sequence[tuple[Source, str]]) -> None:
 
 def _write(path: Path, data: bytes) -> None:
     target = Path(os.path.realpath(path))  # a link stays a link
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".policy-", delete=False) as file:
-        file.write(data)
+    descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=".policy-")
+    beside = Path(name)
     try:
-        shutil.copymode(target, file.name)
-        Path(file.name).replace(target)
-    except OSError:
-        Path(file.name).unlink()
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+        shutil.copymode(target, beside)
+        beside.replace(target)
+    except BaseException:  # also what interrupts
+        beside.unlink(missing_ok=True)
         raise
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, Depends, FastAPI, Query
+from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
@@ -264,6 +264,41 @@ def of_several_of_the_query(app: FastAPI) -> None:
         return SECRET
 
 
+def of_the_query_twice(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: str, all_: Annotated[list[str], Query(alias="id")]) -> str:
+        return SECRET
+
+
+def by_header(id: Annotated[str, Header()]) -> object:
+    return load(id)
+
+
+def of_a_header(app: FastAPI) -> None:
+    app.get("/users/{name}", dependencies=[GUARD.requires("read", by_header)])(secret)
+
+
+def by_cookie(id: Annotated[str, Cookie()]) -> object:
+    return load(id)
+
+
+def of_a_cookie(app: FastAPI) -> None:
+    app.get("/users/{name}", dependencies=[GUARD.requires("read", by_cookie)])(secret)
+
+
+def of_a_header_too(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_header)])
+    async def show(id: Annotated[str, Header()]) -> str:
+        return SECRET
+
+
+def of_the_subject(app: FastAPI) -> None:
+    def plan(x_user: Annotated[str, Header()]) -> object:
+        return load("plan")
+
+    app.get("/users/{name}", dependencies=[GUARD.requires("read", plan)])(secret)
+
+
 def of_the_query_too(app: FastAPI) -> None:
     @app.get("/users/{name}", dependencies=[MAY_READ])
     async def show(id: str) -> str:
@@ -288,7 +323,9 @@ def by_the_decision(app: FastAPI) -> None:
         return SECRET
 
 
-OTHERS = [beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query]
+OTHERS = [
+    beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query, of_the_query_twice, of_a_header, of_a_cookie,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("serve", OTHERS)
@@ -299,7 +336,15 @@ def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(s
 
 
 @pytest.mark.parametrize(
-    "serve", [of_the_query_too, of_the_query_or_nothing, of_what_is_loaded, by_the_decision]
+    "serve",
+    [
+        of_the_query_too,
+        of_the_query_or_nothing,
+        of_what_is_loaded,
+        by_the_decision,
+        of_a_header_too,
+        of_the_subject,
+    ],
 )
 def test_an_operation_may_take_its_resource_from_the_query(serve: Any):
     assert asked_of(serve) == 200
@@ -310,4 +355,5 @@ def asked_of(serve: Callable[[FastAPI], None], *, guarded: bool = True) -> int:
     if guarded:
         GUARD.install(app)
     serve(app)
-    return TestClient(app).get("/users/x?id=plan", headers={"x-user": "ann"}).status_code
+    headers = {"x-user": "ann", "id": "plan", "cookie": "id=plan"}
+    return TestClient(app).get("/users/x?id=plan", headers=headers).status_code
