@@ -134,7 +134,7 @@ def rows(*others: str) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     return docs, users
 
 
-def verify(database: sa.Engine, metadata: sa.MetaData, rows: int = 4_000) -> None:
+def verify(database: sa.Engine, metadata: sa.MetaData, rows: int = 2_500) -> None:
     found = verify_filters(PolicyEngine.from_text(SET), mapped(), database, metadata, rows=rows)
     assert found.differences == []
     assert not found.not_pushed

@@ -32,7 +32,7 @@ LAWS = {
 """How many cases of each set a law is held for by `make whole`."""
 
 
-@pytest.mark.parametrize("name", some(real_sets.SETS, 2))
+@pytest.mark.parametrize("name", some(real_sets.SETS, 3))
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_it_holds(law, name):
     for case in real_sets.cases(name, share(LAWS[law], 20)):
