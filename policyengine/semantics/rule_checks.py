@@ -351,7 +351,7 @@ class RuleChecker:
         parameters = self.vocabulary.obligations[call.name.name].parameters
         for argument, parameter in zip(call.arguments, parameters, strict=True):
             checker.expect(argument, parameter.type, guards)
-            self._check_private(checker, argument, "an obligation")
+        self._check_private(checker, call.arguments, "an obligation")
 
     def _check_texts(
         self, checker: ExpressionChecker, parts: Clauses, guards: Guards, *, refers: bool
@@ -373,23 +373,26 @@ class RuleChecker:
         satisfied: bool = True,
     ) -> None:
         """Check what a text shows; *satisfied*: whether it is said only where the conditions hold."""
-        for expr in interpolated(text) if text else ():
+        shown = tuple(interpolated(text)) if text else ()
+        for expr in shown:
             before = len(checker.problems)
             checker.infer(expr, guards)
             checker.problems[before:] = [
                 messages.unguarded_text(p, satisfied=satisfied) if p.code == "PE302" else p
                 for p in checker.problems[before:]
             ]
-            self._check_private(checker, expr, where)
+        self._check_private(checker, shown, where)
 
-    def _check_private(self, checker: ExpressionChecker, expr: nodes.Expr, where: str) -> None:
-        if not checker.sound:
+    def _check_private(
+        self, checker: ExpressionChecker, exprs: Sequence[nodes.Expr], where: str
+    ) -> None:
+        if not checker.sound:  # asks of all types: once for all of a text
             return  # types are missing
         typing = Typing(checker.types, checker.bindings)
-        source = self.sources[expr.span.file]
-        for place in private_reads(expr, typing, self.vocabulary.schema):
-            written = source.at(place.span)
-            checker.problems.append(messages.private_shown(place.span, written, where))
+        for expr in exprs:
+            for place in private_reads(expr, typing, self.vocabulary.schema):
+                written = self.sources[place.span.file].at(place.span)
+                checker.problems.append(messages.private_shown(place.span, written, where))
 
     # ---- what it costs ------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from policyengine import Limits
 from policyengine.diagnostics.diagnostic import Diagnostics
 from policyengine.diagnostics.source import Source
 from policyengine.pipeline import check_sources
+from tests.calls import called
 from tests.strategies.costly import FAMILIES, READ, doubling
 
 DOUBLING = READ + "obligation o(x: int)\n" + doubling(9, "x + x", "d_(x) + d_(x)")
@@ -53,6 +54,20 @@ def test_what_a_text_shows_is_bounded():
     assert problem.code == "PE308"
     assert "steps, and at most 10,000,000 are allowed" in problem.message
     assert found(READ + 'permit p: read because "' + "{subject.t}" * 100 + '"\n').errors == ()
+
+
+def test_what_a_text_shows_is_checked_in_proportion_to_its_length():
+    """Whether all types are known takes a look at each: it is not asked for each part of a text."""
+
+    def asked(parts: int) -> int:
+        declared = ", ".join(f"p{i}: int" for i in range(parts))
+        owed = ", ".join(["subject.n"] * parts)
+        rule = f'permit p: read because "{"{subject.n} " * parts}" oblige note({owed})'
+        text = f"{READ}obligation note({declared})\n{rule}\n"
+        assert found(text).errors == ()
+        return called(lambda: found(text)).count("sound")
+
+    assert asked(40) == asked(2)
 
 
 def test_an_invariant_is_bounded_like_a_rule():
