@@ -117,7 +117,7 @@ def command(
     if table is not None and out is not None:
         from policyengine.cli.decide_table import decide_table
 
-        all_allowed = decide_table(engine, table, out, bad, keep, entities, now, format)
+        all_allowed = decide_table(engine, paths, table, out, bad, keep, entities, now, format)
         return FINDINGS if exit_code and not all_allowed else FINE
     if unknowns:
         for number, file in enumerate(requests):

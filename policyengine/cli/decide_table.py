@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures.process import BrokenProcessPool
 from hashlib import sha256
 from importlib.util import find_spec
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from policyengine.cli.loading import plural, read_file
 from policyengine.cli.output import FailingInput, say, say_json, working
+from policyengine.cli.writing import keep_inputs
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def decide_table(
     engine: PolicyEngine,
+    paths: tuple[str, ...],
     table: str,
     out: str,
     bad: str | None,
@@ -32,13 +33,12 @@ def decide_table(
     from policyengine.tables.request_columns import UnfitTable
     from policyengine.tables.table_job import TableJob
 
-    to = Path(out)
-    if entities is not None and os.path.realpath(to) == os.path.realpath(entities):
-        raise FailingInput("`--out` and `--entities` are one file")
     given = b"" if entities is None else read_file(entities)
     try:
         inputs = {"--entities": sha256(given).hexdigest()}
-        job = TableJob.of(table, to, bad=bad, now=now, keep=keep, inputs=inputs)
+        job = TableJob.of(table, Path(out), bad=bad, now=now, keep=keep, inputs=inputs)
+        read = {"PATH": paths, "`--table`": (table,), "`--entities`": (entities,)}
+        keep_inputs({"`--out`": str(job.out), "`--bad`": str(job.bad)}, read)
         with working("deciding rows") as progress:
             counts = job.run(engine, progress)
     except UnfitTable as problem:

@@ -27,6 +27,7 @@ from policyengine.cli.output import (
 from policyengine.cli.prove import proof_json, remembered_proofs, show_open
 from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.watching import watch
+from policyengine.cli.writing import keep_inputs
 
 if TYPE_CHECKING:
     from policyengine.testing.results import Problem, Result, Run
@@ -105,6 +106,8 @@ def command(
         coverage=coverage, page=coverage_html, mutate=mutate, fail_under=fail_under, jobs=jobs,
         fresh=fresh, budget=budget,
     )  # fmt: skip
+
+    keep_inputs({"`--junit`": junit, "`--coverage-html`": coverage_html}, {"PATH": paths})
 
     def act(paths: tuple[str, ...]) -> int:
         if suggest:

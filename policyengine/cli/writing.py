@@ -1,4 +1,4 @@
-"""Replace the texts of policy files, and show the changes."""
+"""Replace the texts of policy files, show the changes, and keep what a command reads from what it writes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,43 @@ from difflib import unified_diff
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policyengine.cli.output import FailingInput, say
+from policyengine.cli.output import FailingInput, say, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from policyengine.diagnostics.source import Source
+
+
+def keep_inputs(
+    written: Mapping[str, str | None], read: Mapping[str, Iterable[str | None]]
+) -> None:
+    """Raise `FailingInput` if a command would write a file that it reads, or one twice, by whatever name.
+
+    Both are given by the option or argument that names them; a folder that is read is its policy files.
+    """
+    from policyengine.syntax.files import policy_files
+
+    taken: dict[object, str] = {}
+    for option, names in read.items() if any(written.values()) else ():
+        for name in filter(None, names):
+            files = policy_files(name) if Path(name).is_dir() else [name]
+            taken.update((_identity(file), option) for file in files)
+    for option, file in written.items():
+        if file is None:
+            continue
+        other = taken.setdefault(_identity(file), option)
+        if other != option:
+            raise FailingInput(f"{option} and {other} are one file: `{visible(file)}`")
+
+
+def _identity(name: str) -> object:
+    """Return what two names of one file have in common: also links to it, and of what is not there yet."""
+    try:
+        status = Path(name).stat()
+    except OSError:
+        return os.path.realpath(name)
+    return status.st_dev, status.st_ino
 
 
 def replace_files(changes: Sequence[tuple[Source, str]]) -> None:

@@ -162,10 +162,13 @@ class TableJob(Struct, frozen=True):
                 raise UnfitTable(f"{said}: remove it to begin again")
             return began
         self.parts.mkdir(exist_ok=True)
-        if any(self.parts.glob("*.parquet")):
+        others = [one for one in self.parts.iterdir() if not one.match(f".{note.name}.*")]
+        if any(one.suffix == ".parquet" for one in others):
             raise UnfitTable(
                 f"`{self.parts}` has parts of an unknown run: remove it to begin again"
             )
+        if others:  # all of the folder is removed in the end
+            raise UnfitTable(f"`{self.parts}` holds what is no part of a run: `{others[0].name}`")
         began = datetime.now(UTC).isoformat()
         _write_whole(note, lambda at: at.write_text(json.dumps({**mine, "began": began})))
         return began

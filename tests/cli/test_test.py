@@ -83,3 +83,21 @@ def test_junit_is_written_beside_the_report(run, failing: Path):
     assert (done.code, "1 failed" in done.out) == (1, True)
     root = ET.parse("report.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("4", "1", "1")
+
+
+@pytest.mark.parametrize("option", ["--junit", "--coverage-html"])
+def test_a_policy_is_not_overwritten(fails, shop: Path, option: str):
+    (policy, *_) = sorted(shop.glob("*.policy"))
+    before = policy.read_text()
+    Path("linked").symlink_to(policy)
+    Path("hard").hardlink_to(policy)
+    for read, written in [(policy, policy), (shop, policy), (shop, "linked"), (policy, "hard")]:
+        said = fails("test", read, option, written)
+        assert said == f"`{option}` and PATH are one file: `{written}`"
+    assert policy.read_text() == before
+
+
+def test_two_results_are_two_files(fails, shop: Path):
+    said = fails("test", shop, "--junit", "new", "--coverage-html", "./new")
+    assert said == "`--coverage-html` and `--junit` are one file: `./new`"
+    assert not Path("new").exists()

@@ -190,6 +190,15 @@ def test_parts_of_another_run_are_refused(tmp_path: Path, engine: PolicyEngine):
         job(tmp_path).run(engine)
 
 
+def test_a_folder_of_others_is_no_folder_of_parts(tmp_path: Path):
+    parts = job(tmp_path, world()).parts
+    parts.mkdir()
+    (parts / "shop.policy").write_text(SET)
+    with pytest.raises(UnfitTable, match=r"holds what is no part of a run: `shop\.policy`"):
+        job(tmp_path).run(PolicyEngine.from_text(SET))
+    assert (parts / "shop.policy").read_text() == SET
+
+
 def test_a_table_that_was_written_anew_is_another_one(tmp_path: Path, engine: PolicyEngine):
     def interrupt(done: int, of: int):
         raise KeyboardInterrupt
@@ -390,12 +399,18 @@ def test_the_command_says_how_many_went_which_way(tmp_path: Path, capsys):
     assert run([*command, "--out", str(tmp_path / "o.parquet"), "--exit-code"]) == 1
     assert run(command) == 2
     assert run([*command, "--out", str(tmp_path / "in.parquet")]) == 2
-    assert "must be three files" in capsys.readouterr().err
+    assert "`--out` and `--table` are one file" in capsys.readouterr().err
     (tmp_path / "e.json").write_text("[]")
     command += ["--entities", str(tmp_path / "e.json")]
     assert run([*command, "--out", str(tmp_path / "e.json")]) == 2
     assert "`--out` and `--entities` are one file" in capsys.readouterr().err
     assert (tmp_path / "e.json").read_text() == "[]"
+    assert run([*command, "--out", str(tmp_path / "shop.policy")]) == 2
+    assert "`--out` and PATH are one file" in capsys.readouterr().err
+    (tmp_path / "e.bad.json").write_text("[]")
+    command[-1] = str(tmp_path / "e.bad.json")
+    assert run([*command, "--out", str(tmp_path / "e.json")]) == 2
+    assert "`--bad` and `--entities` are one file" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default")  # of Ibis with the newest pandas and DuckDB
