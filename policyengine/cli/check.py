@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from policyengine.cli.left_open import budget_option
-from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
+from policyengine.cli.loading import cache_option, paths_argument, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -20,6 +20,7 @@ from policyengine.cli.output import (
 from policyengine.cli.prove import proof_json, remembered_proofs, show_not_settled
 from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.watching import watch
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,13 +9,7 @@ import click
 
 from policyengine.cli.asking import utf8
 from policyengine.cli.completing import actions
-from policyengine.cli.loading import (
-    cache_option,
-    load_checked,
-    paths_argument,
-    plural,
-    read_policies,
-)
+from policyengine.cli.loading import cache_option, load_checked, paths_argument, read_policies
 from policyengine.cli.output import (
     FINE,
     FailingInput,
@@ -24,6 +18,7 @@ from policyengine.cli.output import (
     say_json,
     show_diagnostic,
 )
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.model.types import TargetKey

@@ -8,6 +8,7 @@ import click
 
 from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, format_option, say, say_json
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.semantics.checked import CheckedSet
@@ -42,7 +43,7 @@ def command(paths: tuple[str, ...], format: str) -> int:
     else:
         for one in found:
             _show(one, checked)
-        say(f"{len(found)} {'choice' if len(found) == 1 else 'choices'} between texts")
+        say(f"{plural(len(found), 'choice')} between texts")
     return FINE if all(one.tests for one in found) else FINDINGS
 
 

@@ -8,9 +8,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policyengine.cli.loading import plural, read_file
+from policyengine.cli.loading import read_file
 from policyengine.cli.output import FailingInput, say, say_json, working
 from policyengine.cli.writing import keep_inputs
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 from attrs import frozen
 
-from policyengine.cli.loading import paths_argument, plural, read_policies
+from policyengine.cli.loading import paths_argument, read_policies
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -21,6 +21,7 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.writing import replace_files, show_diff
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostic

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from policyengine.cli.loading import plural
+from policyengine.model.shown import plural
 
 SECONDS = 10.0
 """The time that a command takes for questions about all requests, if it is given no other."""

@@ -10,7 +10,7 @@ from attrs import Factory, evolve, frozen
 
 from policyengine.cli.completing import lint_rules
 from policyengine.cli.left_open import budget_option, left_open
-from policyengine.cli.loading import cache_option, paths_argument, plural, read_policies, the_cache
+from policyengine.cli.loading import cache_option, paths_argument, read_policies, the_cache
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -23,6 +23,7 @@ from policyengine.cli.output import (
 )
 from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.writing import replace_files, show_diff
+from policyengine.model.shown import plural
 from policyengine.version import __version__
 
 if TYPE_CHECKING:

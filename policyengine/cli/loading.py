@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.output import FailingInput, failing, show_diagnostics, working
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -145,8 +146,3 @@ def read_file(name: str, most: int | None = None) -> bytes:
     from policyengine.diagnostics.reading import read_regular
 
     return read_regular(name, most)
-
-
-def plural(count: int, word: str) -> str:
-    """Return `1 file` or `2,000 files`."""
-    return f"{count:,} {word}{'s' * (count != 1)}"

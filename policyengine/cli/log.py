@@ -12,7 +12,7 @@ import click
 from policyengine.cli.asking import moment_option, utf8
 from policyengine.cli.loading import cache_option, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, complain, format_option, say, say_json
-from policyengine.model.shown import escaped
+from policyengine.model.shown import escaped, plural
 from policyengine.record.record_text import asked_text, text_of
 
 if TYPE_CHECKING:
@@ -93,12 +93,12 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
     if found.first != START:
         say(f"it goes on after the hash {escaped(found.first)}: what was before is not here")
     if found.lost:
-        say(f"{_count(found.lost, 'decision')} without a record, as the log says")
+        say(f"{plural(found.lost, 'decision')} without a record, as the log says")
     if found.set_back:
-        say(f"the clock was set back {_count(found.set_back, 'time')}")
+        say(f"the clock was set back {plural(found.set_back, 'time')}")
     said = "not as it was written" if found.faults else "as it was written"
     say(
-        f"{_count(found.records, 'record')} in {_count(found.files, 'file')}: {said}",
+        f"{plural(found.records, 'record')} in {plural(found.files, 'file')}: {said}",
         "bad" if found.faults else "good",
     )
     say(f"the hash of the last line is {found.last}")
@@ -107,10 +107,6 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
 
 def _place(file: str, line: int) -> str:
     return f"{escaped(file)}:{line}: " if file else ""
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'s' * (number != 1)}"
 
 
 # ---- query ------------------------------------------------------------------------------
@@ -172,7 +168,7 @@ def query(logs: tuple[str, ...], format: str, **given: Any) -> int:
         else:
             _show(record)
     if format != "json":
-        say(f"{found:,} of {_count(reading.records, 'record')}")
+        say(f"{found:,} of {plural(reading.records, 'record')}")
     return _read_whole(reading, given)
 
 
@@ -193,7 +189,7 @@ def _read_whole(reading: Reading, given: dict[str, Any]) -> int:
     if not reading.unreadable:
         return FINE
     complain(
-        f"{_count(reading.unreadable, 'line')} could not be read:"
+        f"{plural(reading.unreadable, 'line')} could not be read:"
         " `policyengine log verify` says where and why"
     )
     return FINDINGS

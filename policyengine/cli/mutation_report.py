@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from policyengine.cli.loading import plural
 from policyengine.cli.output import say, say_parts
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.source import Source, Span
@@ -73,7 +73,7 @@ def _show_score(run: MutationRun) -> None:
     noticed, survived = run.count("noticed"), run.count("survived")
     say("")
     counts = (
-        f": tests notice {noticed} of {noticed + survived} changes; of {len(run.tried)} tried, the "
+        f": tests notice {noticed} of {plural(noticed + survived, 'change')}; of {len(run.tried)} tried, the "
         f"checker refuses {run.count('refused')} and {run.count('equivalent')} change no answer"
     )
     score = f"mutation {100 * run.score:.1f} %"

@@ -10,7 +10,7 @@ import click
 from policyengine.cli.asking import utf8
 from policyengine.cli.completing import invariants
 from policyengine.cli.left_open import budget_option, left_open
-from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural, the_cache
+from policyengine.cli.loading import cache_option, load_checked, paths_argument, the_cache
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -23,6 +23,7 @@ from policyengine.cli.output import (
     show_diagnostics,
     working,
 )
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

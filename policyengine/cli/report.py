@@ -9,14 +9,9 @@ from pathlib import Path
 import click
 
 from policyengine.cli.asking import moment_option, now_option, utf8
-from policyengine.cli.loading import (
-    cache_option,
-    load_checked,
-    load_program,
-    paths_argument,
-    plural,
-)
+from policyengine.cli.loading import cache_option, load_checked, load_program, paths_argument
 from policyengine.cli.output import FINE, FailingInput, complain, say, visible, working
+from policyengine.model.shown import plural
 
 
 @click.command(short_help="Make a site that says who may do what.")

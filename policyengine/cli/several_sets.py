@@ -18,9 +18,9 @@ from typing import Any, Final, TextIO, TypeAlias
 
 import click
 
-from policyengine.cli.loading import plural
 from policyengine.cli.output import ENDING, FINE, MISUSE, FailingInput, complain, say, say_parts
 from policyengine.concurrency import deaf, end_with
+from policyengine.model.shown import plural
 
 Act: TypeAlias = Callable[[tuple[str, ...]], int]
 """Runs a command on the policy set in some paths; returns its exit code."""

@@ -11,7 +11,7 @@ from attrs import evolve
 
 from policyengine.cli.completing import measures
 from policyengine.cli.left_open import SECONDS, left_open
-from policyengine.cli.loading import cache_option, load_checked, paths_argument, plural
+from policyengine.cli.loading import cache_option, load_checked, paths_argument
 from policyengine.cli.measures import Wanted, take_measures
 from policyengine.cli.output import (
     FINDINGS,
@@ -28,6 +28,7 @@ from policyengine.cli.prove import proof_json, remembered_proofs, show_open
 from policyengine.cli.several_sets import each_option, run_on_sets
 from policyengine.cli.watching import watch
 from policyengine.cli.writing import keep_inputs
+from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.testing.results import Problem, Result, Run

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from policyengine.cli.loading import cache_option, load_engine, paths_argument, plural
+from policyengine.cli.loading import cache_option, load_engine, paths_argument
 from policyengine.cli.mappings import json_value, load_mapping, named, needs_sqlalchemy
 from policyengine.cli.output import (
     FINDINGS,
@@ -19,7 +19,7 @@ from policyengine.cli.output import (
     say_parts,
     working,
 )
-from policyengine.model.shown import escaped
+from policyengine.model.shown import escaped, plural
 from policyengine.model.types import Attribute, Schema, is_private
 
 if TYPE_CHECKING:

@@ -187,3 +187,8 @@ def shown_set(shown: Sequence[str]) -> str:
         return "{" + ", ".join(sorted(shown)) + "}"
     first = [*nsmallest(MOST_ELEMENTS, shown), f"and {len(shown) - MOST_ELEMENTS:,} more"]
     return "{" + ", ".join(first) + "}"
+
+
+def plural(count: int, word: str) -> str:
+    """Return `1 file` or `2,000 files`."""
+    return f"{count:,} {word}{'s' * (count != 1)}"

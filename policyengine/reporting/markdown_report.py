@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sized
 
+from policyengine.model.shown import plural
 from policyengine.reporting.report_data import Action, Report, Rule
 from policyengine.reporting.site_pages import WHO
 
@@ -21,26 +22,26 @@ def markdown_report(report: Report) -> str:
 def _lines(report: Report) -> Iterator[str]:
     yield f"# Who may do what: {_text(report.title)}"
     yield ""
-    yield f"Made from {len(report.rules)} rules on {report.made_at}; policy set {_code(report.policy)}."
+    yield f"Made from {plural(len(report.rules), 'rule')} on {report.made_at}; policy set {_code(report.policy)}."
     if report.lacking:
         yield (
             f"\nIncomplete: a report asks so many questions and no more, this one {report.questions}; they were "
             "used up before this was worked out. What is not said may be so all the same.\n"
         )
         for left in report.lacking:
-            yield f"- {_text(left.what)}, for {len(left.actions)} actions: {_listed(left.actions)}"
+            yield f"- {_text(left.what)}, for {plural(len(left.actions), 'action')}: {_listed(left.actions)}"
     rules = {rule.id: rule for rule in report.rules}
     yield from _heading("Questions")
     for gate in report.gates:
-        yield f"\n### {_text(gate.name)}\n\n{_text(gate.question)}; asked for {len(gate.actions)} actions."
+        yield f"\n### {_text(gate.name)}\n\n{_text(gate.question)}; asked for {plural(len(gate.actions), 'action')}."
         for id_ in gate.rules:
             yield from _rule(rules[id_])
     yield from _heading("What settings and facts change")
     for setting in report.settings:
         yield f"\n### {_text(setting.key)}\n"
         yield (
-            f"Set by {WHO[setting.by]}. {len(setting.actions)} of {len(setting.read_by)} actions that read it "
-            f"answer differently{', and ' * bool(setting.untried)}{_not_tried(setting.untried)}:\n"
+            f"Set by {WHO[setting.by]}. With another value answered differently: {len(setting.actions)} of "
+            f"{plural(len(setting.read_by), 'action')} whose rules read it{', and ' * bool(setting.untried)}{_not_tried(setting.untried)}:\n"
         )
         for one in setting.differences:
             shown = [f"without {name}" for name in one.no_longer_shown]
@@ -77,7 +78,7 @@ def _lines(report: Report) -> Iterator[str]:
                 sum(len(answers.actions) for answers in use.answers if answers.allowed is wanted)
                 for wanted in (True, False)
             )
-            yield f"- {_text(use.name)}: {allowed} actions allowed, {denied} denied"
+            yield f"- {_text(use.name)}: {plural(allowed, 'action')} allowed, {denied} denied"
     yield from _heading("Obligations")
     for duty in report.obligations:
         yield f"- {_text(duty.name)}: {_listed(duty.rules)}"
@@ -120,7 +121,7 @@ def _action(action: Action, rules: dict[str, Rule]) -> Iterator[str]:
 
 
 def _not_tried(actions: Sized) -> str:
-    return f"{len(actions)} were not tried" if actions else ""
+    return f"{plural(len(actions), 'action')} not tried" if actions else ""
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from attrs import asdict, define, field
 
-from policyengine.model.shown import in_words
+from policyengine.model.shown import in_words, plural
 from policyengine.reporting.page_files import PageFiles
 from policyengine.reporting.report_budget import (
     ABOUT_ME,
@@ -115,6 +115,7 @@ class _Site:
         self._environment.filters["worded"] = worded
         self._environment.filters["setting_words"] = setting_words
         self._environment.filters["type_words"] = type_words
+        self._environment.filters["plural"] = plural
         self._environment.filters["counted_names"] = counted_names
         self._environment.filters["capitalize_first"] = capitalized
         self._environment.globals.update(
@@ -291,7 +292,7 @@ class _Site:
                     (
                         setting_words(s.key),
                         path("settings", s.key),
-                        f"changes {len(s.actions)} of {_actions(s.read_by)}{_but_for(s)}"
+                        f"changes {len(s.actions)} of {plural(len(s.read_by), 'action')}{_but_for(s)}"
                         if s.read_by
                         else "changes nothing",
                         s.key,
@@ -399,10 +400,6 @@ class _Site:
         return found
 
 
-def _actions(names: Collection[str]) -> str:
-    return f"{len(names)} action{'s' * (len(names) != 1)}"
-
-
 def _but_for(setting: Setting) -> str:
     return f", {len(setting.untried)} not tried" if setting.untried else ""
 
@@ -467,7 +464,7 @@ def type_words(type_: str) -> str:
 
 def counted_names(page: NamesPage) -> str:
     """Return how many names an enumeration has, and how they are to each other."""
-    return f"{len(page.names)} names{_AMONG_EACH_OTHER.get(page.kind, '')}"
+    return f"{plural(len(page.names), 'name')}{_AMONG_EACH_OTHER.get(page.kind, '')}"
 
 
 def capitalized(text: str) -> str:

@@ -18,6 +18,7 @@ import pytest
 from policyengine.analysis.places import changed
 from policyengine.diagnostics.source import Source
 from policyengine.engine import PolicyEngine
+from policyengine.model.shown import plural
 from policyengine.pipeline import load_set, read_sources
 from policyengine.reference import interpreter
 from policyengine.reporting.make_report import make_report
@@ -93,6 +94,19 @@ test "ones own" {
 
 SECRETS = ("secret.example", "SECRET-7", "the boss", "acme", "w1")
 OF_RULES = "nobody@secret.example"  # which a rule says, and no request
+
+
+SINGLE = """package p
+entity User { active: bool (by person) }
+entity Document { owner: User }
+gate access "whether it is theirs"
+action read by User on Document
+gate access { permit own: read when resource.owner == subject and subject.active }
+test "one" {
+  let d = Document "d" { owner: User "ann" }
+  expect allow read by User "ann" { active: true } on d
+}
+"""
 
 
 def loaded(*paths, text=POLICY):
@@ -378,10 +392,10 @@ def test_a_search_that_was_cut_says_so_wherever_it_says_what_it_found(report):
             if setting.untried:
                 cut.add(setting.by)
                 page = pages[f"settings/{setting.key}.html"]
-                assert f"{len(setting.untried)} of these were not tried" in page
+                assert f"{len(setting.untried)} of these w" in page
                 assert "This page is incomplete" in page
                 assert f"{len(setting.untried)} not tried" in pages["index.html"]
-                assert f"{len(setting.untried)} were not tried" in text
+                assert f"{plural(len(setting.untried), 'action')} not tried" in text
         for names in made.names:
             if names.untried:
                 cut.add("names")
@@ -396,6 +410,15 @@ def test_the_same_questions_are_asked_on_every_machine(monkeypatch):
     for name in ("time", "monotonic", "process_time", "perf_counter"):
         monkeypatch.setattr(time, name, lambda: float(next(clock)) * 1e6)
     assert report_of(budget=60) == first
+
+
+def test_one_of_a_kind_is_in_the_singular():
+    report = report_of(text=SINGLE)
+    text = markdown_report(report) + "".join(dict(site_pages(report)).values())
+    assert re.findall(r"\b1 \w+s\b", text) == []
+    for said in ("Made from 1 rule on", "asked for 1 action.", "of 1 action whose rules read it", "1 attribute.",
+                 "Asked for 1 of 1 action.", "computed from 1 rule,", "changes 1 of 1 action"):  # fmt: skip
+        assert said in text
 
 
 def test_a_set_with_nothing_to_say():
