@@ -34,6 +34,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.orm.interfaces import CompileStateOption
 from sqlalchemy.sql.elements import (
     BinaryExpression,
+    BindParameter,
     ColumnClause,
     Grouping,
     TableValuedColumn,
@@ -143,6 +144,15 @@ _SCHEMA: Final = re.compile(r"__\[SCHEMA_\w+\]")
 _OF_THE_DATABASE: Final = re.compile(r"pg_|sqlite_|duckdb_", re.IGNORECASE)
 _TYPE_PART: Final = re.compile(r"[\w .@-]*")
 """Texts of types as the names of collations and character sets, which are printed as they are."""
+
+_NAME: Final = r'("([^"]|"")*"|\w+)'
+_PRINTED_TYPE: Final = re.compile(
+    rf"{_NAME}(\.{_NAME})*"
+    r"( (precision|varying|with|without|time|zone|year|month|day|hour|minute|second|to)\b| ?\(\d+(, ?\d+)?\))*"
+    rf"(\[\])*( COLLATE {_NAME})?",
+    re.IGNORECASE,
+)
+"""What is printed of a type and names no table; one behind `::` is in no brackets."""
 
 
 def _option(compiler: Any) -> VisibleRows | None:
@@ -327,6 +337,19 @@ def _print_table_valued(table: TableValuedAlias, compiler: Any, **how: Any) -> s
     return printed
 
 
+@compiles(BindParameter)
+def _print_parameter(parameter: BindParameter[Any], compiler: Any, **how: Any) -> str:
+    option, dialect = _option(compiler), compiler.dialect
+    if option is not None:
+        type_ = parameter.type._unwrapped_dialect_impl(dialect)  # noqa: SLF001 - the type that is printed
+        if type_.render_bind_cast and not _PRINTED_TYPE.fullmatch(
+            dialect.type_compiler_instance.process(type_, identifier_preparer=compiler.preparer)
+        ):
+            option.refuse("text", "the type of a value is a text")
+    printed: str = compiler.visit_bindparam(parameter, **how)
+    return printed
+
+
 def _check_type(type_: TypeEngine[Any], compiler: Any) -> None:
     """Refuse a type that is printed as a text."""
     option = _option(compiler)
@@ -419,7 +442,7 @@ _PRINTED: Final[Mapping[Any, Callable[..., str | None]]] = {
     ColumnClause: _print_literal_column, TextClause: _print_text, TString: _print_template, TableValuedColumn: _print_whole_row, Insert: _print_insert, Select: _print_select,
     CompoundSelect: _print_compound, CTE: _print_common_table, Update: _print_update, Delete: _print_delete, TypeClause: _print_type,
     Extract: _print_extract, TableValuedAlias: _print_table_valued,
-    BinaryExpression: _print_binary, UnaryExpression: _print_unary,
+    BinaryExpression: _print_binary, BindParameter: _print_parameter, UnaryExpression: _print_unary,
 }  # fmt: skip
 
 

@@ -15,7 +15,10 @@ pytest.importorskip("sqlalchemy")
 from sqlalchemy import (
     ARRAY,
     Column,
+    DateTime,
+    Enum,
     MetaData,
+    Numeric,
     String,
     Table,
     and_,
@@ -38,11 +41,13 @@ from sqlalchemy import (
     true,
     tstring,
     tuple_,
+    type_coerce,
     union,
     union_all,
     update,
     values,
 )  # fmt: skip
+from sqlalchemy.dialects.postgresql import INTERVAL, asyncpg
 from sqlalchemy.orm import (
     Bundle,
     Session,
@@ -67,10 +72,11 @@ from sqlalchemy.orm import (
 )  # fmt: skip
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.schema import DropTable
-from sqlalchemy.types import UserDefinedType
+from sqlalchemy.types import TypeEngine, UserDefinedType
 from sqlalchemy.util.compat import Template
 
 from policyengine.filters.authorized_session import AccessRefused, authorize
+from policyengine.filters.visible_rows import VisibleRows
 from tests.filters.governed_world import (
     DATABASES,
     DOC,
@@ -374,6 +380,42 @@ def test_a_read_that_nothing_can_check_is_refused(engine, session, name):
     session.rollback()
     session.close()
     assert stored(engine) == before
+
+
+NAME = quoted_name("int from doc", quote=False)
+TYPES: dict[str, tuple[TypeEngine[Any], bool]] = {
+    "text": (String(), True),
+    "short text": (String(9, collation='de "x'), True),
+    "number": (Numeric(9, 2), True),
+    "long interval": (INTERVAL(fields="DAY TO SECOND", precision=3), True),
+    "time": (DateTime(timezone=True), True),
+    "array": (ARRAY(String(9, collation="C"), dimensions=2), True),
+    "enum": (Enum("a", name="kind", schema="x y"), True),
+    "length": (String("9) || (select max(title) from doc)::varchar(9"), False),
+    "length in an array": (ARRAY(String("9) || (select max(title) from doc)::varchar(9")), False),
+    "precision": (Numeric("9), (select max(id) from doc)::numeric(9"), False),
+    "fields": (INTERVAL(fields=" from doc"), False),
+    "name": (Enum("a", name=NAME), False),
+    "schema": (Enum("a", name="kind", schema=NAME), False),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_the_type_of_a_value_names_no_table(name):
+    """Some drivers are given the type with each value: `$1::VARCHAR(9)`."""
+    type_, fits = TYPES[name]
+    option = VisibleRows({}, GOVERNED, frozenset())
+    for statement in (
+        select(bindparam("x", "a", type_)),
+        select(Tag.id).where(type_coerce("a", type_) == Tag.id),
+    ):
+        for other in (statement, select(statement.subquery()), statement.union(statement)):
+            if fits:
+                assert "::" in str(other.options(option).compile(dialect=asyncpg.dialect()))
+                continue
+            with pytest.raises(AccessRefused) as refused:
+                other.options(option).compile(dialect=asyncpg.dialect())
+            assert refused.value.waiver == "text"
 
 
 def changed(session: Session, key: int = 1, **values: Any) -> None:
