@@ -256,7 +256,7 @@ class Explainer(Struct, eq=False, dict=True):
             return None
         if case is None:
             return None
-        return case.written(answer, lambda: self.request(subject, resource, context, now))
+        return case.written(answer, (subject, resource, context, now, None))
 
     def request(
         self, subject: Entity, resource: Entity, context: Record, now: int, entities: Known = None

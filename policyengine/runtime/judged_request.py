@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
@@ -14,7 +14,6 @@ from policyengine.model.outcome import Cause, Frame, Listed, Outcome, SharedResu
 from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
-from policyengine.model.valid_request import ValidRequest
 from policyengine.runtime.compiled_rule import (
     Key,
     OwedTogether,
@@ -315,12 +314,12 @@ class JudgedRequest(Struct, eq=False, dict=True):
             return id(answer)
         return answer.allowed, answer.cause, answer.exposed, answer.masks, answer.policy
 
-    def written(self, answer: SharedResult, request: Callable[[], ValidRequest]) -> bytes | None:
+    def written(self, answer: SharedResult, roots: tuple[Any, ...]) -> bytes | None:
         """Return the answer as JSON, if one like it was written before and no time bounds it."""
         kept = self._kept(answer)
         if kept is None or self.owing_own:
             return None
-        return kept.whole or filled(kept.frame, self.reason_for(request().roots), None)
+        return kept.whole or filled(kept.frame, self.reason_for(roots), None)
 
 
 class _Kept(Struct, frozen=True, eq=False):
