@@ -43,7 +43,7 @@ def text_in(node: Any, connection: Any) -> str | None:
     field = held.get("output_field")
     if isinstance(field, Field) and not hasattr(field, "model") and _prints(type(field)):
         return f"SQL of `{type(field).__name__}`"
-    if any('"' in str(held.get(name)) for name in ("alias", "refs")):
+    if any('"' in str(held.get(name)) for name in ("alias", "collation", "refs")):
         return "a name that is not quoted"
     given = dict(held.get("extra") or {})
     given |= {

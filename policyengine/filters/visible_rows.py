@@ -341,11 +341,14 @@ def _print_table_valued(table: TableValuedAlias, compiler: Any, **how: Any) -> s
 def _print_parameter(parameter: BindParameter[Any], compiler: Any, **how: Any) -> str:
     option, dialect = _option(compiler), compiler.dialect
     if option is not None:
-        type_ = parameter.type._unwrapped_dialect_impl(dialect)  # noqa: SLF001 - the type that is printed
-        if type_.render_bind_cast and not _PRINTED_TYPE.fullmatch(
-            dialect.type_compiler_instance.process(type_, identifier_preparer=compiler.preparer)
-        ):
-            option.refuse("text", "the type of a value is a text")
+        of_nothing = parameter.expanding and getattr(parameter, "expand_op", None) is None
+        for type_ in getattr(parameter.type, "types", [parameter.type]):
+            given = type_._unwrapped_dialect_impl(dialect)  # noqa: SLF001 - the type that is printed
+            is_printed = given.render_bind_cast or (of_nothing and not type_._isnull)  # noqa: SLF001 - as above
+            if is_printed and not _PRINTED_TYPE.fullmatch(
+                dialect.type_compiler_instance.process(given, identifier_preparer=compiler.preparer)
+            ):
+                option.refuse("text", "the type of a value is a text")
     printed: str = compiler.visit_bindparam(parameter, **how)
     return printed
 

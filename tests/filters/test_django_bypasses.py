@@ -49,7 +49,16 @@ from django.db.models import (  # isort: skip
     Subquery, TextField, Value, When, Window, prefetch_related_objects,
 )  # fmt: skip
 from django.db.models.expressions import Col, CombinedExpression, RawSQL, Ref  # isort: skip
-from django.db.models.functions import Cast, Coalesce, JSONObject, Length, Lower, RowNumber, Upper  # isort: skip
+from django.db.models.functions import (
+    Cast,
+    Coalesce,
+    Collate,
+    JSONObject,
+    Length,
+    Lower,
+    RowNumber,
+    Upper,
+)  # isort: skip
 
 from policyengine.filters.authorized_models import AccessRefused
 
@@ -341,6 +350,7 @@ REFUSED_READS: dict[str, tuple[Way, str | None]] = {
     "printing": (lambda: list(Folder.objects.annotate(x=Printing(output_field=TextField()))), "text"),
     "name of a table that is text": (lambda: list(Folder.objects.annotate(x=Col(f'governed_folder"."name" || {EVERY} || "', Folder._meta.get_field("name")))), "text"),
     "name of a column that is text": (lambda: list(Folder.objects.order_by(Ref(f'name" || {EVERY} || "', F("name")))), "text"),
+    "name of a collation that is text": (lambda: list(Folder.objects.annotate(x=_with(Collate("name", "x"), collation=f'"nocase" || {EVERY} || "name"'))), "text"),
     "operator": (lambda: list(Folder.objects.annotate(x=CombinedExpression(F("name"), f"|| {EVERY} ||", Value("x"), output_field=TextField()))), "text"),
     "type": (lambda: list(Folder.objects.annotate(x=Cast("name", Typed()))), "text"),
     "collation of a type": (lambda: list(Folder.objects.annotate(x=Cast("name", models.CharField(max_length=f"1) || {EVERY} || cast(name as text")))), "text"),
