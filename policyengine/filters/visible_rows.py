@@ -130,8 +130,8 @@ class OfAllRows(Grouping[bool]):
 _READS_ALL: Final = ContextVar("_READS_ALL", default=False)
 """Whether what is printed reads all rows, since it says which are visible."""
 
-_HARMLESS: Final = re.compile(r"\*|\d+|NULL", re.IGNORECASE)
-"""Texts that SQLAlchemy itself puts in statements, as in `SELECT 1` and `count(*)`."""
+_HARMLESS: Final = re.compile(r"\*|\d+|NULL|'([^'\\]|'')*'", re.IGNORECASE)
+"""Texts that SQLAlchemy itself puts in statements, as in `SELECT 1`, `count(*)`, `LIKE ? || '%'` and unions of classes."""
 _OPERATOR: Final = re.compile(
     r"(?!.*(--|/\*))[-+*/<>=~!@#%^&|?:]+"
     r"|is|is not|is( not)? distinct from|at time zone|and|or|xor|not|div|mod|collate|escape|overlaps|member of"
