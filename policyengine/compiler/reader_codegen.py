@@ -26,7 +26,7 @@ from policyengine.compiler.python_nodes import (
     negated,
     put_on_line,
 )
-from policyengine.model.entities import entity_class
+from policyengine.model.entities import arguments, entity_class
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.needs import NOTHING, Needs
 from policyengine.model.records import record_class
@@ -52,6 +52,10 @@ from policyengine.runtime.reader_operations import QUICK, READERS, Moments, Sets
 Reader: TypeAlias = Callable[..., Any]
 """Returns the entity or record that a dict says; None, or it fails, if it must be validated in full."""
 
+_Made: TypeAlias = Callable[[Sequence[ast.expr], ast.expr], ast.stmt]
+"""The statement that makes something of the values of attributes, and of whether none is lacking."""
+
+_ABSENT: Final = name("ABSENT")
 _BOUND: Final = 10**DIGITS
 _SMALL: Final = 1 << 30
 """Whole numbers from 0 to this are compared quickest."""
@@ -108,6 +112,12 @@ if type(value) is not dict or len(value) != 2: return None
 kind = value["type"]
 if type(kind) is not str or kind != type_name: return None
 value = value["id"]
+"""
+_REFERENCES: Final = """
+if type(value) is list and not value:
+    value = EMPTY
+else:
+    value = references(value, type_name, most, longest)
 """
 _ANCESTORS: Final = """
 found = [known[key] for key in part.line if key[0] == type_name]
@@ -196,21 +206,29 @@ class Writer(Struct, eq=False):
         }  # fmt: skip
         body = filled(_ENTITY.replace("unsaid", unsaid), **parts)
         body += self.string(id_)
-        found, complete, reading = self.attributes(type_.attributes, given)
-        plain = expression("line is not None or parents is None", **parts)
-        plain = conjunction([complete, plain]) if type_.parents else complete
-        rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
-        made = call(self.named("made", entity_class(type_)), name(id_), *found, *rest)
-        return [*body, *reading, assign(part, made)]
+        class_ = self.named("made", entity_class(type_))
+
+        def made(values: Sequence[ast.expr], complete: ast.expr) -> ast.stmt:
+            plain = expression("line is not None or parents is None", **parts)
+            plain = conjunction([complete, plain]) if type_.parents else complete
+            rest = [name(above), name(parents), name("NONE"), complete, plain, name(described)]
+            few = arguments(type_, name(id_), values, *rest)
+            while few[-1] is _ABSENT:
+                few.pop()
+            return assign(part, call(class_, *few))
+
+        return body + self.attributes(type_.attributes, given, made)
 
     def record(self, part: str, type_: RecordType) -> Body:
         """Turn the dict *part* into a record, if it is one."""
         given = self.fresh("given")
         body = filled(_RECORD, raw=part, given=given)
-        found, complete, reading = self.attributes(type_.attributes, given)
-        made = self.named("made", record_class(type_))
-        rest = [name("NONE"), complete, complete]
-        return [*body, *reading, assign(part, call(made, *found, *rest))]
+        class_ = self.named("made", record_class(type_))
+
+        def made(values: Sequence[ast.expr], complete: ast.expr) -> ast.stmt:
+            return assign(part, call(class_, *values, name("NONE"), complete, complete))
+
+        return body + self.attributes(type_.attributes, given, made)
 
     # ---- what is known ------------------------------------------------------------------
 
@@ -304,27 +322,26 @@ class Writer(Struct, eq=False):
 
     # ---- attributes ---------------------------------------------------------------------
 
-    def attributes(
-        self, attributes: Sequence[Attribute], given: str
-    ) -> tuple[list[ast.expr], ast.expr, Body]:
-        """Read attributes out of the dict *given*, any of which may be left out.
+    def attributes(self, attributes: Sequence[Attribute], given: str, made: _Made) -> Body:
+        """Read attributes out of the dict *given*, any of which may be left out, and do what is *made* of them.
 
-        Returns them, whether none is lacking, and the statements. Mostly all are there that must be,
-        so each is asked for only if one is not; optional ones are looked at if others are not all
-        that is given.
+        Mostly all are there that must be, so each is asked for only if one is not; optional ones are looked at if
+        others are not all that is given.
         """
         count, complete = self.fresh("count"), self.fresh("complete")
         parts: dict[str, ast.expr | str] = {"given": given, "count": count, "complete": complete}
         found: list[ast.expr] = []
+        few: list[ast.expr] = []  # where no optional one is given
         whole: Body = []
         lacking: Body = filled("complete = False; count = 0", **parts)
         reading: Body = []
         optional: Body = []
-        absent: list[ast.expr] = []
         deep: list[ast.expr] = []
+        deep_few: list[ast.expr] = []
         for attribute in attributes:
             value = self.fresh("value")
             found.append(name(value))
+            few.append(_ABSENT if attribute.optional else name(value))
             parts |= {"value": value, "key": ast.Constant(attribute.name)}
             canonical = self.canonical(attribute.type, value)
             if attribute.optional:
@@ -332,7 +349,6 @@ class Writer(Struct, eq=False):
                 assert isinstance(branch, ast.If)
                 branch.body += canonical
                 optional.append(branch)
-                absent.append(ast.Name(value, ast.Store()))
             else:
                 whole += filled("value = given[key]", **parts)
                 lacking += filled(_LACKING, **parts)
@@ -341,6 +357,7 @@ class Writer(Struct, eq=False):
                 )
             if isinstance(attribute.type, RecordType):
                 deep.append(expression("value is ABSENT or value.complete_", **parts))
+                deep_few += [] if attribute.optional else deep[-1:]
         parts["total"] = ast.Constant(len(whole))
         body = filled("complete = True; count = total", **parts)
         if whole:
@@ -349,15 +366,16 @@ class Writer(Struct, eq=False):
             )
         body += reading
         unknown = filled("if len(given) != count: return None", **parts)
-        if absent:
-            others = expression("len(given) != count", **parts)
-            none = ast.Assign(absent, name("ABSENT"))
-            body.append(ast.If(others, [*optional, *unknown], [none]))
-        else:
-            body += unknown
-        if deep:
-            body.append(assign(complete, conjunction([name(complete), *deep])))
-        return found, name(complete), body
+
+        def making(values: Sequence[ast.expr], inner: Sequence[ast.expr]) -> Body:
+            all_ = [assign(complete, conjunction([name(complete), *inner]))] if inner else []
+            return [*all_, made(values, name(complete))]
+
+        if not optional:
+            return body + unknown + making(found, deep)
+        others = expression("len(given) != count", **parts)
+        with_others = [*optional, *unknown, *making(found, deep)]
+        return [*body, ast.If(others, with_others, making(few, deep_few))]
 
     def string(self, value: str) -> Body:
         """Check the string *value*."""
@@ -409,8 +427,7 @@ class Writer(Struct, eq=False):
                 return filled(_STRINGS, **limits)
             case EntityRefType(entity):
                 of_type = ast.Constant(entity)
-                read = "value = references(value, type_name, most, longest)"
-                return filled(read, type_name=of_type, **limits)
+                return filled(_REFERENCES, type_name=of_type, **limits)
             case _:
                 writer = Writer(self.limits)
                 body = writer.canonical(element, "raw")

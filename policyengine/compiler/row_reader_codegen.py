@@ -15,7 +15,7 @@ from msgspec import Struct
 from policyengine.compiler.code_templates import Body, expression, filled
 from policyengine.compiler.python_nodes import assign, name
 from policyengine.compiler.reader_codegen import Reader, Writer, call
-from policyengine.model.entities import entity_class
+from policyengine.model.entities import arguments, entity_class
 from policyengine.model.limits import Limits
 from policyengine.model.types import EntityType, RecordType
 
@@ -87,7 +87,8 @@ def row_reader(
         known,
         ast.Constant(True),
     ]
-    made = call(writer.named("made", entity_class(type_)), name("id_"), *found, *rest)
+    given = arguments(type_, name("id_"), found, *rest)
+    made = call(writer.named("made", entity_class(type_)), *given)
     return writer.finish([*body, ast.Return(made)], ("row",))
 
 

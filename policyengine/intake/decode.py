@@ -21,7 +21,7 @@ from msgspec import Struct, field
 from policyengine.intake.foreign import Refused, Repeated, failed, plain
 from policyengine.intake.undeclared import Undeclared
 from policyengine.model import values
-from policyengine.model.entities import Entity, Key, Line, entity_class
+from policyengine.model.entities import Entity, Key, Line, arguments, entity_class
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import DIGITS, Limits
 from policyengine.model.path_syntax import parse_path
@@ -334,9 +334,9 @@ class Reader(Struct):
         line = frozenset({key}) if parents is not None and not parents else None
         if len(self.problems.items) > before:
             self.flawed.add(key)
-        made = entity_class(type_)
         sure = complete and (line is not None or parents is None)
-        return made(id_, *found, line, parents, (), complete, sure, "properties" in parts)
+        rest = line, parents, (), complete, sure, "properties" in parts
+        return entity_class(type_)(*arguments(type_, id_, found, *rest))
 
     def _given(self, entity: Entity, path: Path, allowed: tuple[str, ...] | None) -> Entity | None:
         """Take an entity that was built before, and all that it carries along."""

@@ -7,7 +7,7 @@ each entity type, whatever schema it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeAlias
 
 from msgspec import Struct, defstruct
@@ -148,11 +148,23 @@ def has_properties(entity: Entity) -> bool:
 def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, the same one as long as it is in use.
 
-    It takes the id and the canonical values in the order of the attributes, `ABSENT` for what is not
-    there; then the line and the parents, if they are known, the entities carried along, whether
-    nothing is lacking and whether it is plain, which it is if nothing else is said.
+    It takes what `arguments` puts in order. Optional attributes are last, and `ABSENT` if they are left out: each
+    argument takes time, and types with tens of them are mostly given few.
     """
     return _classes(type_)
+
+
+def arguments(type_: EntityType, id_: Any, values: Sequence[Any], *rest: Any) -> list[Any]:
+    """Return the arguments of the class of *type_*, or what stands for them.
+
+    *values*: the canonical ones in the order of the attributes, `ABSENT` for what is not there; *rest*: the line and
+    the parents, if they are known, the entities carried along, whether nothing is lacking, whether it is plain, and whether it is
+    described.
+    """
+    needed, optional = list[Any](), list[Any]()
+    for attribute, value in zip(type_.attributes, values, strict=True):
+        (optional if attribute.optional else needed).append(value)
+    return [id_, *needed, *rest, *optional]
 
 
 def _again(type_: EntityType, *values: object) -> Entity:
@@ -162,10 +174,12 @@ def _again(type_: EntityType, *values: object) -> Entity:
 
 def _make(type_: EntityType) -> type[Entity]:
     slots = [slot(attribute.name) for attribute in type_.attributes]
-    fields: list[Any] = [("id", str), *((name, object) for name in slots), ("line", object, None)]
+    needed = [(slot(one.name), object) for one in type_.attributes if not one.optional]
+    fields: list[Any] = [("id", str), *needed, ("line", object, None)]
     fields.append(("parents_", object, None if type_.parents else frozenset()))  # or it has none
     fields += [("carried_", object, ()), ("complete_", bool, True), ("plain_", bool, True)]
     fields.append(("described_", bool, True))
+    fields += [(slot(one.name), object, ABSENT) for one in type_.attributes if one.optional]
     names = {"type", "key_", *(field[0] for field in fields)}
     namespace: dict[str, Any] = {
         attribute.name: _reading(attribute.name) for attribute in type_.attributes
