@@ -105,7 +105,9 @@ _INT: Final = """
 if type(value) is not int or not (0 <= value < small or least < value < bound): return None
 """
 _DATETIME: Final = """
-value = moments[value] if type(value) is str else moment(value)
+if type(value) is str: value = moments[value]
+elif type(value) is datetime: value = from_datetime(value)
+else: return None
 """
 _REFERENCE: Final = """
 if type(value) is not dict or len(value) != 2: return None
@@ -325,15 +327,17 @@ class Writer(Struct, eq=False):
     def attributes(self, attributes: Sequence[Attribute], given: str, made: _Made) -> Body:
         """Read attributes out of the dict *given*, any of which may be left out, and do what is *made* of them.
 
-        Mostly all are there that must be, so each is asked for only if one is not; optional ones are looked at if
-        others are not all that is given.
+        Mostly all are there that must be, so each is asked for only if one is not, which the size of the dict often
+        tells; optional ones are looked at if others are not all that is given.
         """
-        count, complete = self.fresh("count"), self.fresh("complete")
-        parts: dict[str, ast.expr | str] = {"given": given, "count": count, "complete": complete}
+        size, count, complete = map(self.fresh, ("size", "count", "complete"))
+        parts: dict[str, ast.expr | str] = {
+            "given": given, "size": size, "count": count, "complete": complete,
+        }  # fmt: skip
         found: list[ast.expr] = []
         few: list[ast.expr] = []  # where no optional one is given
         whole: Body = []
-        lacking: Body = filled("complete = False; count = 0", **parts)
+        lacking: Body = filled("count = 0", **parts)
         reading: Body = []
         optional: Body = []
         deep: list[ast.expr] = []
@@ -359,13 +363,15 @@ class Writer(Struct, eq=False):
                 deep.append(expression("value is ABSENT or value.complete_", **parts))
                 deep_few += [] if attribute.optional else deep[-1:]
         parts["total"] = ast.Constant(len(whole))
-        body = filled("complete = True; count = total", **parts)
+        body = filled("size = len(given); count = total; complete = size >= count", **parts)
         if whole:
-            body.append(
-                ast.Try(whole, [ast.ExceptHandler(name("KeyError"), None, lacking)], [], [])
+            found_lacking = ast.ExceptHandler(
+                name("KeyError"), None, filled("complete = False", **parts)
             )
+            body.append(ast.If(name(complete), [ast.Try(whole, [found_lacking], [], [])], []))
+            body.append(ast.If(negated(name(complete)), lacking, []))
         body += reading
-        unknown = filled("if len(given) != count: return None", **parts)
+        unknown = filled("if size != count: return None", **parts)
 
         def making(values: Sequence[ast.expr], inner: Sequence[ast.expr]) -> Body:
             all_ = [assign(complete, conjunction([name(complete), *inner]))] if inner else []
@@ -373,7 +379,7 @@ class Writer(Struct, eq=False):
 
         if not optional:
             return body + unknown + making(found, deep)
-        others = expression("len(given) != count", **parts)
+        others = expression("size != count", **parts)
         with_others = [*optional, *unknown, *making(found, deep)]
         return [*body, ast.If(others, with_others, making(few, deep_few))]
 

@@ -153,17 +153,12 @@ def elements(given: Any, read: Callable[[Any], Any], most: int) -> frozenset[Any
     """Read a set of other values; *read* reads one."""
     if type(given) not in _SETS or len(given) > most:
         raise TypeError
+    if not given:
+        return frozenset()
     made = frozenset(map(read, given))
     if len(made) != len(given) or None in made:
         raise ValueError
     return made
-
-
-def moment(given: Any) -> int:
-    """Read a datetime that is not written as a text."""
-    if type(given) is not datetime:
-        raise TypeError
-    return from_datetime(given)
 
 
 def number(given: Any) -> int:
@@ -210,7 +205,7 @@ QUICK: Final[Mapping[str, Any]] = {
     "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
     "joined": joined, "SETS": _SETS, "as_set": as_set,
-    "references": references, "elements": elements, "rest_of": rest_of, "moment": moment, "clock": clock.now,
+    "references": references, "elements": elements, "rest_of": rest_of, "datetime": datetime, "from_datetime": from_datetime, "clock": clock.now,
     "with_more": with_more,
 }  # fmt: skip
 
