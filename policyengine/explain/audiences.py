@@ -26,6 +26,7 @@ from policyengine.explain.evidence import (
     Operand,
     Reading,
     RuleExplanation,
+    State,
 )
 from policyengine.model.outcome import Audience
 from policyengine.model.types import Changer
@@ -124,6 +125,10 @@ def _nearest(rule: RuleExplanation, audience: Audience) -> bool:
     return rule.nearest if audience == "auditor" else rule.seems_nearest
 
 
+def _state_of(rule: RuleExplanation, audience: Audience) -> State:
+    return rule.state if audience == "auditor" else rule.seems
+
+
 def _conditions(rule: RuleExplanation, audience: Audience) -> tuple[Condition, ...]:
     return rule.conditions if audience == "auditor" else rule.seen
 
@@ -132,7 +137,7 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
     document: dict[str, Any] = {
         "rule": rule.id,
         "effect": rule.effect,
-        "state": rule.state,
+        "state": _state_of(rule, audience),
         "nearest": _nearest(rule, audience),
         "cites": rule.cites,
         "against": rule.against,
@@ -294,15 +299,14 @@ def _said(change: OfferedChange, audience: Audience) -> str:
 def _rule_lines(rule: RuleExplanation, audience: Audience) -> Iterator[Line]:
     trial = "advisory " if rule.advisory else ""
     place = f" ({rule.place})" if audience == "auditor" else ""
-    failing = (
-        rule.state == "not satisfied"
-    )  # of a gate that only lacks fields, the nearest one is not
+    state = _state_of(rule, audience)
+    failing = state == "not satisfied"  # of a gate that only lacks fields, the nearest one is not
     near = ", the nearest to being so" if failing and _nearest(rule, audience) else ""
     forbids = rule.effect == "forbid"
-    state = _OF_FORBIDS.get(rule.state, rule.state) if forbids else rule.state
-    counts = rule.state in (*_COUNTING, "failed")
+    counts = state in (*_COUNTING, "failed")
+    said = _OF_FORBIDS.get(state, state) if forbids else state
     tone: Tone = _tone(holds=counts, forbids=forbids) if counts or forbids else "plain"
-    yield Line(f"  {trial}{rule.effect} {rule.id}{place}: {state}{near}", tone)
+    yield Line(f"  {trial}{rule.effect} {rule.id}{place}: {said}{near}", tone)
     if rule.waivers and audience == "auditor":
         yield Line(f"      waived by {', '.join(rule.waivers)}")
     shown = _conditions(rule, audience)

@@ -75,7 +75,7 @@ class RuleExplanation:
     *decided*: whether it is a determining rule. *nearest*: whether it is a permit of a shut gate of
     which as few conditions fail as of any other. *place* is `file:line`; *waivers*: those that are
     in force for it. *seems_nearest* and *seen* are what *nearest* and *conditions* are if there were
-    no conditions but those that are not hidden.
+    no conditions but those that are not hidden, *seems* is the *state* as all may know it.
     """
 
     id: str
@@ -90,6 +90,7 @@ class RuleExplanation:
     waivers: tuple[str, ...]
     conditions: tuple[Condition, ...]
     seems_nearest: bool
+    seems: State
     seen: tuple[Condition, ...]
 
 

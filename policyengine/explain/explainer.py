@@ -6,7 +6,7 @@ tracing at all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from time import monotonic
 
 from attrs import define, evolve, field
@@ -41,7 +41,7 @@ def explain(
     until = interpreter.valid_until(checked, request)
     env = Env(request, checked.schema)
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
-    explainer = _RuleExplainer(checked, env, frozenset(outcome.rules))
+    explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers)
     shut = [gate for gate, opened in outcome.gates if not opened]
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
@@ -83,11 +83,12 @@ def reasons_of(checked: CheckedSet, env: Env) -> tuple[str, str]:
 
 @define
 class _RuleExplainer:
-    """Explains the rules for one request; *decided*: the ids of the determining rules."""
+    """Explains the rules for one request; *decided*: the ids of the determining rules, *mattering*: the waivers of the outcome."""
 
     checked: CheckedSet
     env: Env
     decided: frozenset[str]
+    mattering: Collection[str]
     kinds: dict[int, tuple[str, ...]] = field(factory=dict)
     held: dict[int, bool] = field(factory=dict)
 
@@ -100,16 +101,19 @@ class _RuleExplainer:
         conditions: tuple[Condition, ...] = ()
         seen: tuple[Condition, ...] = ()
         state: State = "not in force"
+        seems: State | None = None
         if rule.in_force(self.env.request.now):
             verdict = interpreter.judge(rule, waivers, self.env)
             conditions = tuple(self._conditions(rule, rule.conjuncts))
-            public = self._seen(rule)
-            shown = len(public) == len(rule.conjuncts)
-            seen = conditions if shown else tuple(self._conditions(rule, public))
+            shown = self._shows_all(rule)
+            seen = conditions if shown else tuple(self._conditions(rule, self._seen(rule)))
             if verdict.failed:
                 state = "failed"
             elif verdict.satisfied:
                 state = "satisfied" if verdict.holds else "waived"
+                # Whether a waiver stands in for hidden conditions is known only where it matters.
+                if not shown and not any(waiver.name in self.mattering for waiver in waivers):
+                    seems = "satisfied"
             else:
                 state = "not satisfied"
         return RuleExplanation(
@@ -125,6 +129,7 @@ class _RuleExplainer:
             tuple(waiver.name for waiver in waivers),
             conditions,
             rule.id in seeming,
+            seems or state,
             seen,
         )
 
@@ -147,6 +152,8 @@ class _RuleExplainer:
         counting = interpreter.candidates(self.checked, self.env, advisory=False)
         for gate in shut:
             permits = [rule for rule in counting if (rule.gate, rule.effect) == (gate, "permit")]
+            if seen and any(map(self._is_satisfied, permits)):  # it lacks fields, and no permit
+                permits = [r for r in permits if r.fields is not None or self._shows_all(r)]
             lacking = {
                 # Where none of those seen fails, one of the others does.
                 rule.id: max(1, self._lacking(rule, self._seen(rule)))
@@ -154,8 +161,17 @@ class _RuleExplainer:
                 else self._lacking(rule, rule.conjuncts)
                 for rule in permits
             }
-            found |= {id_ for id_, count in lacking.items() if count == min(lacking.values())}
+            least = min(lacking.values(), default=0)
+            found |= {id_ for id_, count in lacking.items() if count == least}
         return frozenset(found)
+
+    def _is_satisfied(self, rule: CheckedRule) -> bool:
+        waivers = interpreter.waivers(self.checked, rule, self.env)
+        return interpreter.judge(rule, waivers, self.env).satisfied
+
+    def _shows_all(self, rule: CheckedRule) -> bool:
+        """Whether no condition depends on anything hidden."""
+        return len(self._seen(rule)) == len(rule.conjuncts)
 
     def _lacking(self, rule: CheckedRule, conjuncts: Iterable[Conjunct]) -> int:
         """Count the conditions that fail; one that cannot be evaluated after a false one fails, too."""

@@ -6,8 +6,10 @@ import json
 from collections import Counter
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 
+from policyengine import PolicyEngine
 from policyengine.explain import explain
 from policyengine.model.types import (
     Attribute,
@@ -203,3 +205,49 @@ def test_ids_of_others_are_no_texts_to_try():
         told = json.dumps(explanation.to_json(audience))
         assert "context.note" in told
         assert "SECRET" not in told, told
+
+
+STATES = """
+package states
+entity App {}
+entity User { class: string, owner: private duration (by nobody), size: int }
+action act by App on User
+field gate use "whether it may be used"
+gate use {
+    permit hidden: any when resource.owner == 1w2d
+    permit open: any
+    permit waived: any waivable when resource.owner == 1w2d
+}
+waiver w of use.waived
+    for App "a" until 2099-06-01 ticket "T-1" approved_by "A"
+"""
+
+
+@pytest.mark.parametrize("fields", [["class"], None])
+def test_whether_a_permit_with_hidden_conditions_holds_shows_only_where_the_decision_shows_it(
+    fields,
+):
+    engine = PolicyEngine.from_text(STATES)
+    listed = []
+    for owner in ("1w2d", "1d"):
+        properties = {"class": "x", "owner": owner, "size": 1}
+        asked = (
+            {"type": "App", "id": "a"},
+            "act",
+            {"type": "User", "id": "u", "properties": properties},
+        )
+        explanation = engine.explain(*asked, fields=fields, now="2026-01-01")
+        assert explanation.to_json("user")["decision"] is (fields is None)
+        [gate] = explanation.to_json("developer")["gates"]
+        shown = {rule["rule"]: rule["state"] for rule in gate["rules"]}
+        if fields:  # which of the others are satisfied, the decision does not show
+            assert shown == {"use.open": "satisfied"}
+        else:
+            assert shown["use.waived"] == "satisfied"
+        assert not [line for line in explanation.lines("developer") if line.endswith(": waived")]
+        [gate] = explanation.to_json("auditor")["gates"]
+        listed.append({rule["rule"]: rule["state"] for rule in gate["rules"]})
+    assert listed == [
+        {"use.hidden": "satisfied", "use.open": "satisfied", "use.waived": "satisfied"},
+        {"use.hidden": "not satisfied", "use.open": "satisfied", "use.waived": "waived"},
+    ]

@@ -79,14 +79,16 @@ def texts(case: Case, request: ValidRequest, given: dict[str, Json]) -> Iterator
 
 
 def shown(case: Case, request: ValidRequest) -> tuple[object, ...]:
-    """Return what the decision itself shows: with fields asked for, which rules give some, too."""
+    """Return what the decision itself shows; of fields that are asked for, which rules give some, and which gates permit."""
     decision = interpreter.decide(case.loaded.checked, request)
     if request.fields is None:
         return (decision,)
     from policyengine.reference.evaluation import Env
 
     judged = interpreter.judge_all(case.loaded.checked, Env(request, case.loaded.checked.schema))
-    return decision, tuple(v.satisfied for v in judged.verdicts if v.rule.fields is not None)
+    permitting = {v.rule.gate for v in judged.verdicts if v.satisfied and v.rule.effect == "permit"}
+    giving = tuple(v.satisfied for v in judged.verdicts if v.rule.fields is not None)
+    return decision, giving, permitting
 
 
 def private_values_show_in_no_text(case: Case) -> None:
