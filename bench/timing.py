@@ -1,8 +1,9 @@
 """Time several ways to do the same, side by side, so that one run's figures can be compared.
 
 Each round times every contestant once, in an order that rotates, so that a machine that slows down
-slows all of them. A ratio is the median over the rounds of the ratios within a round. What is measured is
-the time of this process, so that waiting for others does not count.
+slows all of them. A ratio is the median over the rounds of the ratios within a round, and what one
+takes more than another the median of the differences. What is measured is the time of this process, so that waiting for
+others does not count.
 """
 
 from __future__ import annotations
@@ -25,10 +26,11 @@ _T = TypeVar("_T")
 
 @frozen
 class Measured:
-    """Microseconds for one call, and how many times as long as the first contestant."""
+    """Microseconds for one call, how many times as long as the first contestant, and how many more than it."""
 
     microseconds: float
     ratio: float
+    more: float
 
 
 def each(function: Callable[[_T], object], given: Iterable[_T]) -> Callable[[], None]:
@@ -61,7 +63,11 @@ def side_by_side(
         gc.enable()
     base = times[next(iter(contestants))]
     return {
-        name: Measured(median(found), median(t / b for t, b in zip(found, base, strict=True)))
+        name: Measured(
+            median(found),
+            median(t / b for t, b in zip(found, base, strict=True)),
+            median(t - b for t, b in zip(found, base, strict=True)),
+        )
         for name, found in times.items()
     }
 

@@ -24,7 +24,7 @@ def ask(scale: Scale) -> Iterator[Answer]:
                 "guarded": _asking(guarded, user, times),
             }
             found = side_by_side(contestants, times, scale.rounds)
-            added = found["guarded"].microseconds - found["bare"].microseconds
+            added = found["guarded"].more
             question = f"{name}, {what}: a guard adds"
             yield Answer(question, max(0.0, added), _BAR, _BAR / 2, unit="µs")
 

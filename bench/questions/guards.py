@@ -45,7 +45,7 @@ def _added(
             "guarded": _asking([(number, guarded) for number, _, guarded in asked]),
         }
         found = side_by_side(contestants, len(asked), scale.rounds)
-        added = max(0.0, found["guarded"].microseconds - found["bare"].microseconds)
+        added = max(0.0, found["guarded"].more)
         question = f"{world.name}, {name}, {what}: a guard adds"
         yield Answer(question, added, _BAR, _BAR / 2, unit="µs")
 
