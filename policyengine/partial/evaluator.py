@@ -7,6 +7,7 @@ does it. A quantifier over a known set is written out for each of its elements, 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from msgspec import Struct, field
@@ -34,6 +35,9 @@ _MOST_WRITTEN_OUT: Final = 64
 _LINE: Final = SetType(STRING)
 """The type that a known line is given: only operations on lines see its value."""
 
+
+_SHORT: Final = 30
+"""Parts of an expression that may be written in several places."""
 
 _WITHIN: Final = frozenset(["terms_within", "paths_within", "ips_within", "ip_within", "touches"])
 """The operations that hold of no set without elements, on either side."""
@@ -78,6 +82,12 @@ class Evaluator(Struct, frozen=True, eq=False, dict=True):
                 if isinstance(asked, ir.Const):
                     return self.evaluate(yes if asked.value else no)
                 return ir.Choice(asked, self.evaluate(yes), self.evaluate(no))
+            case ir.Let(names, values, body) if short := _short_within(node):
+                rest = {n: v for n, v in zip(names, values, strict=True) if n not in short}
+                made = replaced(body, short)
+                return self.evaluate(
+                    ir.Let(tuple(rest), tuple(rest.values()), made) if rest else made
+                )
             case ir.Let():
                 made = simplify(ir.rebuilt(node, self.evaluate))
                 return made if isinstance(made, ir.Let) else self.evaluate(made)
@@ -252,6 +262,26 @@ def with_touches(operands: tuple[ir.Expr, ...]) -> tuple[ir.Expr, ...]:
                     made[made.index(other)] = ir.Operation("touches", (term, right, above, below))
                     made = [one for one in made if one not in (half, other)]
     return tuple(made)
+
+
+def _short_within(node: ir.Let) -> dict[str, ir.Expr]:
+    """Return what variables stand for of which *node* asks whether it is within entities, if that is short.
+
+    Of known entities alone it may not be said in the language: the text has what they are the value of.
+    """
+    asked = {
+        part.arguments[1].name
+        for part in ir.walk(node.body)
+        if isinstance(part, ir.Operation)
+        and part.name in ("entity_within", "entities_within")
+        and isinstance(part.arguments[1], ir.Local)
+    }
+    given = zip(node.names, node.values, strict=True)
+    return {
+        name: value
+        for name, value in given
+        if name in asked and len([*islice(ir.walk(value), _SHORT + 1)]) <= _SHORT
+    }
 
 
 def _is_empty(*sets: ir.Expr) -> bool:

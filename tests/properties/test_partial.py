@@ -46,3 +46,8 @@ def test_what_is_left_of_shipped_sets_decides(name):
     assert decided
     assert any(partial.the_text_means_the_same(case) for case in cases)
     assert partial.what_is_kept_serves_others(cases[0])
+
+
+@pytest.mark.parametrize("seed", [63045064, 110394239])
+def test_texts_that_were_refused_mean_the_same(seed):
+    laws.hold(partial.the_text_means_the_same, seed, requests=40)
