@@ -142,7 +142,7 @@ def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
                 )
                 for gate, known in paths.items()
             },
-            told=any(one.rule.effect == "permit" and one.rule.because for one in counting),
+            says_why=any(one.rule.effect == "permit" and one.rule.because for one in counting),
             waivable=[n for n, r in enumerate(rules) if r.id in waived and not r.advisory],
             turning=any(one.turns for one in counting),
             moving=any(one.moves for one in counting),

@@ -328,7 +328,7 @@ class Writer(Struct, eq=False):
         """Read attributes out of the dict *given*, any of which may be left out, and do what is *made* of them.
 
         Mostly all are there that must be, so each is asked for only if one is not, which the size of the dict often
-        tells; optional ones are looked at if others are not all that is given.
+        shows; optional ones are looked at if others are not all that is given.
         """
         size, count, complete = map(self.fresh, ("size", "count", "complete"))
         parts: dict[str, ast.expr | str] = {

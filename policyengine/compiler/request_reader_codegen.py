@@ -39,7 +39,7 @@ _PARTS: Final = ("subject", "resource", "context")
 def part_check(
     schema: Schema, type_: EntityType | RecordType, needs: Needs, limits: Limits
 ) -> Callable[..., Any]:
-    """Return what tells whether a built part has all that rules read: of the part, of the entities that are `known`, and None."""
+    """Return the function that reports whether a built part has all that rules read, of the part, the `known` entities and None."""
     writer = Writer(limits)
     body = writer.sufficient("part", type_, needs)
     if isinstance(type_, EntityType):
@@ -213,7 +213,7 @@ def _united(carriers: Sequence[str]) -> str:
 
 
 def _returned(target: TargetKey, carried: Sequence[AbstractSet[str]]) -> str:
-    """Return the statements that add subject and resource to what is known, unless another stands for one of them, and decide."""
+    """Return the statements that add subject and resource to what is known, unless another object is known for one of them, and decide."""
     _, subject, resource = target
     tests, lines = list[str](), ["if known is not None:"]
     for part, type_, others in (

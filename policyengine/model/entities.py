@@ -155,7 +155,7 @@ def entity_class(type_: EntityType) -> type[Entity]:
 
 
 def arguments(type_: EntityType, id_: Any, values: Sequence[Any], *rest: Any) -> list[Any]:
-    """Return the arguments of the class of *type_*, or what stands for them.
+    """Return the arguments of the class of *type_*, or what is given in their place.
 
     *values*: the canonical ones in the order of the attributes, `ABSENT` for what is not there; *rest*: the line and
     the parents, if they are known, the entities carried along, whether nothing is lacking, whether it is plain, and whether it is

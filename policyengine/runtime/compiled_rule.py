@@ -24,7 +24,7 @@ from policyengine.runtime.prepared_texts import (
     Text,
     Words,
     prepared_sentence,
-    told_of_each,
+    texts_by_condition,
 )
 
 Function: TypeAlias = Callable[..., Any]
@@ -227,9 +227,9 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
         return prepared_sentence(blames, self.sentences)
 
     @cached_property
-    def told(self) -> tuple[Words, ...]:
+    def texts(self) -> tuple[Words, ...]:
         """The same text by the number of the first false condition, which `fails` returns."""
-        return told_of_each(self.sentences, self.words)
+        return texts_by_condition(self.sentences, self.words)
 
     def judge(self, request: ValidRequest) -> Verdict:
         """Evaluate the conditions and, if the rule is to count, its obligations."""

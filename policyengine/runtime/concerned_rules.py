@@ -14,7 +14,7 @@ from msgspec import Struct, field
 from policyengine.runtime.compiled_rule import Function, Key, Rule
 from policyengine.runtime.directory import values_of
 from policyengine.runtime.judged_request import JudgedRequest, Said, prepared_said, said_by_forbid
-from policyengine.runtime.prepared_texts import Words, told_together
+from policyengine.runtime.prepared_texts import Words, joined_texts
 
 _MOST_PLANS: Final = 64
 
@@ -30,11 +30,11 @@ _Plan: TypeAlias = tuple[_Gate, ...]
 
 
 class ConcernedRules(Struct, frozen=True, eq=False):
-    """The rules in force that some requests concern, and what tells such requests apart.
+    """The rules in force that some requests concern, and what distinguishes such requests.
 
     *tests* find the first false condition of each that may be false, *permits* of the permits by gate, and *forbids* of
     the forbids, with what is said of each, first to an auditor and then to all. *keys*: which may hold or not; of the others
-    it is known that they hold. *plain*: whether nothing else tells requests apart, as waivers and obligations
+    it is known that they hold. *plain*: whether nothing else distinguishes requests, as waivers and obligations
     of a request's own do.
     """
 
@@ -95,8 +95,8 @@ class ConcernedRules(Struct, frozen=True, eq=False):
             false = [f(subject, resource, context, now, entities) for f in self.permits]
             for permits, parts in self._plan(self.has(roots), judged)[public]:
                 if None not in false[permits]:
-                    said += [told[0 if n is None else false[n]] for n, told in parts]
-        return told_together(said, subject, resource, context, now, entities) if said else None
+                    said += [texts[0 if n is None else false[n]] for n, texts in parts]
+        return joined_texts(said, subject, resource, context, now, entities) if said else None
 
     def _plan(
         self, has: tuple[bool, ...], judged: Callable[[], JudgedRequest]
@@ -121,7 +121,7 @@ class ConcernedRules(Struct, frozen=True, eq=False):
 
     def _part(self, said: Said, *, to_all: bool) -> _Part:
         if isinstance(said, Rule):
-            return self._rules.index(said), said.told
+            return self._rules.index(said), said.texts
         return None, (prepared_said(said, to_all=to_all),)
 
 

@@ -69,7 +69,7 @@ class Explainer(Struct, eq=False, dict=True):
         *, allowed: bool, public: bool,
     ) -> str | None:  # fmt: skip
         """Return the reason of a decision, of no more than it depends on; None if every rule must be judged."""
-        if allowed and not self.rules.outline.told:
+        if allowed and not self.rules.outline.says_why:
             return NOTHING_SAID
         judges, bounds = self.judges, self.bounds
         words: Words

@@ -34,7 +34,7 @@ class Outline(Struct, eq=False, dict=True):
     *heads*: of every rule. *always*: the numbers of those that are looked at for every request, *filed*: of
     the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
     *contested*: for each gate and each path by which its permits are for different requests, one of these.
-    *told*: whether a permit says why it is satisfied. *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
+    *says_why*: whether a permit says why it is satisfied. *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
     *moving*: whether what a rule owes or says may. *times_hidden*: whether some moment of these is an auditor's alone.
     """
 
@@ -43,7 +43,7 @@ class Outline(Struct, eq=False, dict=True):
     filed: Places
     keyed: Mapping[str, int]
     contested: Mapping[str, Mapping[str, int]]
-    told: bool
+    says_why: bool
     waivable: Sequence[int]
     turning: bool
     moving: bool
@@ -69,7 +69,7 @@ class Outline(Struct, eq=False, dict=True):
             filed=filed,
             keyed=keyed,
             contested=contested,
-            told=any(rule.effect == "permit" and rule.because for _, rule in counting),
+            says_why=any(rule.effect == "permit" and rule.because for _, rule in counting),
             waivable=[number for number, rule in counting if rule.waivers],
             turning=turning or any(rule.turns is not None for _, rule in counting),
             moving=any(rule.owes or rule.refers for _, rule in counting),

@@ -125,7 +125,9 @@ def prepared_sentence(blames: Value | None, sentences: Iterable[Sequence[Sentenc
     return words
 
 
-def told_of_each(sentences: Iterable[Sequence[Sentence]], otherwise: Words) -> tuple[Words, ...]:
+def texts_by_condition(
+    sentences: Iterable[Sequence[Sentence]], otherwise: Words
+) -> tuple[Words, ...]:
     """Prepare what describes each condition if it is the first that is false; *otherwise* if it has no sentence."""
     return tuple([_first_that_fits(said) if said else otherwise for said in sentences])
 
@@ -155,10 +157,10 @@ def together(parts: Sequence[Words]) -> Words:
     constant = [part for part in parts if isinstance(part, str)]
     if len(constant) == len(parts):
         return joined(constant, len(parts)) or NOTHING_SAID
-    return partial(told_together, parts)
+    return partial(joined_texts, parts)
 
 
-def told_together(
+def joined_texts(
     parts: Sequence[Words], subject: Any, resource: Any, context: Any, now: Any, entities: Any
 ) -> str:
     """Return the reason that prepared texts make, as `together` does."""
