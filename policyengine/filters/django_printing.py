@@ -207,7 +207,7 @@ class _Printer:
         if {'"', "%"} & {*model._meta.db_table, *column.name}:
             raise NotPushable(named, (), "Django", 'it does not quote `"` and `%` in names')
         held = _held(found[0])
-        if held.get_internal_type() not in _FIELDS[column.kind] or hasattr(held, "from_db_value"):
+        if held.get_internal_type() not in _FIELDS[column.kind] or _changes_values(held):
             reason = (
                 f"{type(held).__name__} is none of its fields for values of the kind {column.kind}"
             )
@@ -233,6 +233,13 @@ def _held(field: Any) -> Any:
     while field.is_relation:
         field = field.target_field
     return field
+
+
+def _changes_values(field: Any) -> bool:
+    """Return whether a field, which may be of an application, gives values otherwise than the database has them."""
+    changed = (getattr(type(field), name) for name in ("get_db_converters", "select_format"))
+    is_said_otherwise = any(not one.__module__.startswith("django.") for one in changed)
+    return is_said_otherwise or hasattr(field, "from_db_value")
 
 
 def _is_narrow(field: Any) -> bool:

@@ -29,12 +29,13 @@ from policyengine.filters.json_columns import (
     value_of_sqlite,
 )
 from policyengine.filters.predicates import ELEMENT, Column, NotPushable, Part, SetColumn
-from policyengine.filters.stored_columns import DATABASES, Dialect, plain_type
+from policyengine.filters.stored_columns import DATABASES, Dialect, demand_unchanged, plain_type
 
 
 def raw_column(of: ColumnElement[Any], said: Column, dialect: Dialect) -> ColumnElement[Any]:
     """Return the column that holds a set or JSON; raises `NotPushable` where it does not do so exactly."""
     is_set = isinstance(said, SetColumn)
+    demand_unchanged(of.type, dialect, str(of))
     if not isinstance(said, SetColumn) or said.json:
         if not isinstance(of.type, JSON_TYPES[dialect]):
             wanted = "JSONB" if dialect == "postgresql" else "JSON"

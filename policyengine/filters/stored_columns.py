@@ -92,15 +92,34 @@ def stored(column: ColumnElement[Any], kind: Kind, dialect: Dialect) -> ColumnEl
 def plain_type(of: TypeEngine[Any], kind: Kind, dialect: Dialect, name: str) -> TypeEngine[Any]:
     """Return the type to which that of a column is reduced; raises `NotPushable` as `stored` does."""
     holds = DATABASES[dialect]
+    of = demand_unchanged(of, dialect, name)
     while isinstance(of, TypeDecorator) and not isinstance(of, (ExactDecimal, Instant)):
-        if type(of).process_bind_param is not TypeDecorator.process_bind_param:
-            raise NotPushable(name, (), holds, f"{of!r} changes values before they are stored")
-        of = of.impl_instance
+        of = demand_unchanged(of.impl_instance, dialect, name)
     plain, reason = _PLAIN[kind](of, dialect)
     if plain is None:
         raise NotPushable(name, (), holds, reason or f"{of!r} does not hold the kind {kind}")
     return plain
 
+
+def demand_unchanged(of: TypeEngine[Any], dialect: Dialect, name: str) -> TypeEngine[Any]:
+    """Return the type that a column has in a database.
+
+    Raises `NotPushable` if it is of the user's and stores or reads values otherwise than a type of SQLAlchemy.
+    """
+    of = of._variant_mapping.get(dialect, of)  # noqa: SLF001 - what `with_variant` gave
+    for class_ in type(of).__mro__:
+        if not class_.__module__.startswith(_KNOWN) and not _CHANGES.isdisjoint(vars(class_)):
+            reason = f"{of!r} changes values on the way to the database, or from it"
+            raise NotPushable(name, (), DATABASES[dialect], reason)
+    return of
+
+
+_KNOWN: Final = ("sqlalchemy.", ExactDecimal.__module__)
+_CHANGES: Final = frozenset({
+    "bind_expression", "bind_processor", "column_expression", "dialect_impl", "literal_processor", "load_dialect_impl",
+    "process_bind_param", "process_literal_param", "process_result_value", "result_processor",
+})  # fmt: skip
+"""The methods by which a type stores and reads values."""
 
 _Plain: TypeAlias = tuple[TypeEngine[Any] | None, str]
 """The type to which one is reduced, or why there is none."""

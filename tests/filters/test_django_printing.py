@@ -195,6 +195,22 @@ def test_what_cannot_be_said_exactly_is_refused():
         assert "local time" in refused(NOW, document())
 
 
+class Loud(models.TextField):
+    def select_format(self, compiler, sql, params):
+        return f"upper({sql})", params
+
+
+class Louder(models.TextField):
+    def get_db_converters(self, connection):
+        return [lambda value, *_: value and value.upper()]
+
+
+@pytest.mark.parametrize("kind", [Loud, Louder])
+def test_a_field_that_changes_what_is_read_is_refused(kind):
+    asked = IsPresent(Column(ROWS, "title", "text"))
+    assert kind.__name__ in refused(asked, model_of("loud", {"title": kind()}))
+
+
 def test_another_database_is_refused(monkeypatch):
     monkeypatch.setattr(connections["default"], "vendor", "mysql")
     assert "SQLite and PostgreSQL" in refused(IsPresent(TITLE), document())

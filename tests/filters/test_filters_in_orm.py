@@ -28,6 +28,7 @@ from policyengine.filters.predicates import (
     negated,
 )
 from policyengine.filters.sqlalchemy_printing import condition
+from policyengine.filters.sqlalchemy_types import Instant
 from tests.filters.interpreter import holds
 
 
@@ -160,6 +161,46 @@ class Quiet(sa.TypeDecorator[str]):
     cache_ok = True
 
 
+class Read(Quiet):
+    def process_result_value(self, value, dialect):
+        return value.upper()
+
+
+class Bound(Quiet):
+    def bind_expression(self, bindvalue):
+        return sa.func.lower(bindvalue)
+
+
+class Selected(sa.String):
+    def column_expression(self, colexpr):
+        return sa.func.upper(colexpr)
+
+
+class Hundredths(sa.Integer):
+    def bind_processor(self, dialect):
+        return lambda value: value * 100
+
+
+class Padded(Quiet):
+    def load_dialect_impl(self, dialect):
+        return dialect.type_descriptor(sa.CHAR(3))
+
+
+class Later(Instant):
+    def process_result_value(self, value, dialect):
+        return value
+
+
+class Wrapped(sa.TypeDecorator[str]):
+    impl = Selected
+    cache_ok = True
+
+
+class Folded(sa.JSON):
+    def result_processor(self, dialect, coltype):
+        return str.lower
+
+
 def test_what_is_not_stored_exactly_is_refused():
     def refused(type_: sa.types.TypeEngine, kind: str, dialect: str = "sqlite") -> str:
         table = sa.Table("t", sa.MetaData(), sa.Column("c", type_))
@@ -173,7 +214,16 @@ def test_what_is_not_stored_exactly_is_refused():
     assert "Float" in refused(sa.Float(), "decimal", "postgresql")
     assert "no time zone" in refused(sa.DateTime(), "instant")
     assert "adds spaces" in refused(sa.CHAR(3), "text", "postgresql")
-    assert "before they are stored" in refused(Loud(), "text")
+    changing = [
+        (Loud(), "text"), (Read(), "text"), (Bound(), "text"), (Selected(), "text"), (Padded(), "text"), (Wrapped(), "text"),
+        (Hundredths(), "int"), (Later(), "instant"), (sa.String().with_variant(Loud(), "sqlite"), "text"), (Folded(), "json"),
+    ]  # fmt: skip
+    for one in changing:
+        assert "on the way to the database, or from it" in refused(*one)
+    varied = sa.DateTime(timezone=True).with_variant(sa.DateTime(), "postgresql")
+    assert refused(varied, "instant") == ""
+    assert "no time zone" in refused(varied, "instant", "postgresql")
+    assert "CHAR" in refused(sa.String().with_variant(sa.CHAR(3), "duckdb"), "text", "duckdb")
     assert "does not hold the kind int" in refused(sa.Text(), "int")
     assert "does not hold the kind text" in refused(sa.JSON(), "text")
     allowed = [
