@@ -5,11 +5,16 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Mapping
+from dataclasses import fields as dataclass_fields
+from dataclasses import is_dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
 from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
+from pydantic import AliasChoices, BaseModel, RootModel, SecretBytes, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_core import to_jsonable_python
 
 from policyengine.adapters.mcp_vocabulary import attribute_of
 from policyengine.adapters.refusal import Refusal
@@ -111,6 +116,38 @@ def seen_of(given: Any, type_: Type) -> Any:
             return [one for _, one in dict.fromkeys((type(one), one) for one in made)]
         return made
     return given
+
+
+def received(value: Any) -> Any:
+    """Return in JSON what a function receives as an argument: its parts by the names that clients give them, however it is written."""
+    if isinstance(value, RootModel):
+        return received(value.root)
+    if isinstance(value, SecretStr | SecretBytes):
+        return received(value.get_secret_value())
+    if isinstance(value, BaseModel):
+        fields = type(value).model_fields
+        parts = {_given_as(name, its): getattr(value, name) for name, its in fields.items()}
+        return received({**(value.model_extra or {}), **parts})
+    if is_dataclass(value) and not isinstance(value, type):
+        fields = getattr(value, "__pydantic_fields__", {})
+        names = (one.name for one in dataclass_fields(value))
+        return received({_given_as(name, fields.get(name)): getattr(value, name) for name in names})
+    if isinstance(value, Mapping):
+        return {
+            str(to_jsonable_python(key, fallback=str)): received(one) for key, one in value.items()
+        }
+    if isinstance(value, list | tuple | set | frozenset):
+        return [received(one) for one in value]
+    return to_jsonable_python(value, fallback=str)
+
+
+def _given_as(name: str, field: FieldInfo | None) -> str:
+    """Return the name of a part in the schema of a tool: the first that clients may give it, as pydantic writes it."""
+    said = None if field is None else field.validation_alias
+    for one in said.convert_to_aliases() if isinstance(said, AliasChoices) else [[said]]:
+        if len(one) == 1 and isinstance(one[0], str):
+            return one[0]
+    return name
 
 
 def naming_arguments(refusal: Refusal) -> Refusal:

@@ -14,9 +14,8 @@ from fastmcp.server.dependencies import get_context
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.server.transforms import Transform
 from fastmcp.tools import FunctionTool
-from pydantic_core import to_jsonable_python
 
-from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
+from policyengine.adapters.mcp_arguments import GET, READ, error_of, received, taken_by, version_of
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal
 
@@ -155,11 +154,7 @@ class LastCheck(Transform):
         @functools.wraps(function)
         async def checked(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs).arguments if args else kwargs
-            given = {
-                name: to_jsonable_python(bound[name], fallback=str)
-                for name in names
-                if name in bound
-            }
+            given = {name: received(bound[name]) for name in names if name in bound}
             await self._ask(action, given)
             if in_thread:
                 return await to_thread.run_sync(functools.partial(function, *args, **kwargs))
