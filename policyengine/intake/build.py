@@ -103,14 +103,11 @@ def action_of(schema: Schema, limits: Limits, raw: object) -> ActionType:
 
 def list_of_entities(schema: Schema, limits: Limits, given: object) -> list[tuple[object, Path]]:
     """Return the entities that are given beside others, each with its place; raises `InvalidRequest` if it is no list."""
-    reader, path = Reader(schema, limits, Problems(limits.problems)), inside(None, "entities")
-    if not isinstance(given, list):
-        reader.mistyped("a list of entities", given, path)
-    elif len(given) > limits.entities:
-        reader.report("PE514", path, f"a request brings along at most {limits.entities} entities")
-    else:
-        return [(one, inside(path, i)) for i, one in enumerate(given)]
-    raise InvalidRequest(reader.problems.items)
+    reader = Reader(schema, limits, Problems(limits.problems))
+    each = reader.each(given, inside(None, "entities"), limits.entities)
+    if each is None:
+        raise InvalidRequest(reader.problems.items)
+    return each
 
 
 def with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:

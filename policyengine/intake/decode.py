@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct, field
 
-from policyengine.intake.foreign import Refused, Repeated, failed, plain
+from policyengine.intake.foreign import Refused, Repeated, as_list, failed, plain
 from policyengine.intake.undeclared import Undeclared
 from policyengine.model import values
 from policyengine.model.entities import Entity, Key, Line, arguments, entity_class
@@ -72,13 +72,12 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
     "decimal": ((Decimal,), lambda number: values.from_decimal(Decimal(number))),
     "datetime": ((datetime,), values.from_datetime),
     "duration": ((timedelta,), values.from_timedelta),
-    "months": ((), values.parse_months),
     "ip": (
         (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
         lambda address: values.parse_ip(str.__str__(str(address))),
     ),
-    "path": ((), parse_path),  # the paths of Python put away `//` and `/.` before anybody sees them
 }
+"""Python's own types. A `path` has none: those of Python put away `//` and `/.` before anybody sees them."""
 
 _NAMES: Final = (EnumType, LevelsType, TaxonomyType)
 
@@ -152,12 +151,12 @@ class Reader(Struct):
         return raw
 
     def _literal(self, type_: Primitive, name: str, raw: object, path: Path) -> object:
-        classes, convert = _NATIVE[name]
+        native = _NATIVE.get(name)
         try:
             if isinstance(raw, str):
                 return _PARSERS[name](raw)
-            if isinstance(raw, classes):
-                return convert(raw)
+            if native is not None and isinstance(raw, native[0]):
+                return native[1](raw)
         except OutOfRange as problem:
             return self.report("PE512", path, str(problem))
         except ValueError as problem:
@@ -421,42 +420,33 @@ class Reader(Struct):
         return frozenset(keys)
 
     def _parent(self, type_: EntityType, raw: object, path: Path) -> Key | None:
-        raw = plain(raw)
-        if isinstance(raw, Entity):
-            parent = self._given(raw, path, None)
-            if parent is None:
-                return None
-            self.carried.append((parent, path))
-            key = parent.key_
-        else:
-            parts = self.mapping("a reference to an entity", raw, path)
-            if parts is None:
-                return None
-            self.no_more_keys(parts, _REFERENCE_KEYS, path)
-            found, id_ = self.entity_type(parts, path, None), self.entity_id(parts, path)
-            if found is None or id_ is None:
-                return None
-            key = (found.name, id_)
-        if key[0] not in type_.parents:
+        key = self._referred("a reference to an entity", plain(raw), path, None)
+        if key is not None and key[0] not in type_.parents:
             allowed = f"in {listed(type_.parents)}" if type_.parents else "in nothing"
             self.report("PE523", path, f"`{type_.name}` lies {allowed}, not in `{key[0]}`")
             return None
         return key
 
     def _reference(self, type_: EntityRefType, raw: object, path: Path) -> object:
+        key = self._referred(described(type_), raw, path, (type_.name,))
+        return INVALID if key is None else key[1]
+
+    def _referred(
+        self, expected: str, raw: object, path: Path, allowed: tuple[str, ...] | None
+    ) -> Key | None:
+        """Read a reference: an entity, which is carried along, or its type and id."""
         if isinstance(raw, Entity):
-            given = self._given(raw, path, (type_.name,))
+            given = self._given(raw, path, allowed)
             if given is None:
-                return INVALID
+                return None
             self.carried.append((given, path))
-            return given.id
-        parts = self.mapping(described(type_), raw, path)
+            return given.key_
+        parts = self.mapping(expected, raw, path)
         if parts is None:
-            return INVALID
+            return None
         self.no_more_keys(parts, _REFERENCE_KEYS, path)
-        found = self.entity_type(parts, path, (type_.name,))
-        id_ = self.entity_id(parts, path)
-        return INVALID if found is None or id_ is None else id_
+        found, id_ = self.entity_type(parts, path, allowed), self.entity_id(parts, path)
+        return None if found is None or id_ is None else (found.name, id_)
 
     # ---- actions ------------------------------------------------------------------------
 
@@ -488,6 +478,19 @@ class Reader(Struct):
         return actions.get(name)
 
     # ---- shapes and problems ------------------------------------------------------------
+
+    def each(
+        self, raw: object, path: Path, most: int | None = None, expected: str = "a list of entities"
+    ) -> list[tuple[object, Path]] | None:
+        """Return what a list has, each with its place; None after reporting that it is none, or has more than *most*."""
+        given = as_list(raw, most)
+        if not isinstance(given, list):
+            self.mistyped(expected, given, path)
+        elif most is not None and len(given) > most:
+            self.report("PE514", path, f"a request brings along at most {most} entities")
+        else:
+            return [(one, inside(path, i)) for i, one in enumerate(given)]
+        return None
 
     def mapping(self, expected: str, raw: object, path: Path) -> Mapping[object, object] | None:
         """Return *raw* if it is an object whose names each stand once."""

@@ -83,6 +83,14 @@ def first_of(raw: Iterable[object], most: int | None = None) -> list[object] | R
         return failed(problem)
 
 
+def as_list(raw: object, most: int | None = None) -> Any:
+    """Return what there is to iterate as a list, at most *most* and one more; what is no collection, as it is."""
+    raw = plain(raw)
+    if isinstance(raw, Iterable) and not isinstance(raw, str | bytes | dict):
+        return first_of(raw, None if most is None else most + 1)
+    return raw
+
+
 def failed(problem: Exception) -> Refused:
     """Return the mark of what cannot be read."""
     return Refused("PE505", f"it cannot be read: that raised `{class_name(type(problem))}`")

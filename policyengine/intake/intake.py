@@ -15,11 +15,11 @@ from policyengine.intake.authzen import RequestDecoder
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import action_of, build_context, build_entity, list_of_entities
 from policyengine.intake.fast_path import FastPaths, time_but_zero
-from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.foreign import as_list, first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, UnknownEntities, problem_of
-from policyengine.intake.validation import Validator, as_list
+from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision, refused
 from policyengine.model.entities import Entity, EntityLike
 from policyengine.model.errors import InvalidRequest, Problem
@@ -143,53 +143,38 @@ class Intake:
             raw.ignored = read.ignored
         return request
 
-    def decide_parts(
-        self,
-        subject: Any,
-        action: Any,
-        resource: Any,
-        context: Any,
-        now: Any,
-        fields: Any,
-        entities: Any,
-    ) -> Decision:
+    def decide_parts(self, *parts: Any) -> Decision:
         """Decide the request of these parts, in the order of `raw_request`."""
-        decision = None
+        *_, now, _, entities = parts
         if type(entities) is list and type(now) is not int and not self._objects:
-            decision = self._decide_quickly(
-                subject, action, resource, context, now, fields, entities, None
-            )
-        if decision is None:
-            raw = given_request(subject, action, resource, context, now, fields, entities)
-            decision = self.decide(raw)
-        return decision
+            decision = self._decide_quickly(parts, None)
+            if decision is not None:
+                return decision
+        return self.decide(given_request(*parts))
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
         raw = self._objects.request(raw) if self._objects else raw
-        decision = self._decide_quickly(
-            raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
-            raw.store,
-        )  # fmt: skip
+        parts = (
+            raw.subject,
+            raw.action,
+            raw.resource,
+            raw.context,
+            raw.now,
+            raw.fields,
+            raw.entities,
+        )
+        decision = self._decide_quickly(parts, raw.store)
         if decision is None:
             decision = self._program.decide(self._validated(raw))
         return decision.ignoring(raw.ignored)
 
-    def _decide_quickly(
-        self,
-        subject: Any,
-        action: Any,
-        resource: Any,
-        context: Any,
-        now: Any,
-        fields: Any,
-        entities: Any,
-        store: EntityStore | None,
-    ) -> Decision | None:
+    def _decide_quickly(self, parts: tuple[Any, ...], store: EntityStore | None) -> Decision | None:
         """Decide a request that is valid without further checks; None if it must be validated.
 
-        It takes the parts of a `RawRequest`, which takes as long to make as some of the decision.
+        It takes the *parts* of a `RawRequest`, which takes as long to make as some of the decision.
         """
+        subject, action, resource, context, now, fields, entities = parts
         if fields is None and store is None:
             found: Decision | None = None
             try:
@@ -202,8 +187,7 @@ class Intake:
             except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
                 pass
             return found
-        raw = RawRequest(subject, action, resource, context, now, fields, entities, store)
-        request = self.fast.read(raw)
+        request = self.fast.read(RawRequest(*parts, store=store))
         return None if request is None else self._program.decide(request)
 
     def _validated(self, raw: RawRequest) -> ValidRequest:
@@ -222,7 +206,7 @@ class Intake:
         is_plain = isinstance(others, list) and not others
         parts = None if not is_plain else self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
-            decision = self._decide_quickly(*parts, store)
+            decision = self._decide_quickly(parts, store)
             if decision is not None:
                 return decision
         try:

@@ -47,13 +47,8 @@ class RecordedIntake(Intake):
 
     def decide_parts(self, *parts: Any) -> Decision:
         """Decide the request of these parts."""
-        began = perf_counter_ns()
-        try:
-            decision = super().decide_parts(*parts)
-        except InvalidRequest as refusal:
-            self._refuse(refusal, given_request(*parts), began)
-            raise
-        return self._record(decision, began)
+        decide = super().decide_parts
+        return self.recorded(lambda: decide(*parts), given_request(*parts))
 
     def decide_request(self, *given: Any) -> Decision:
         """Decide a request in JSON, or one that was parsed."""

@@ -12,7 +12,6 @@ from typing import Any, Literal, TypeAlias, get_args
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
-from policyengine.intake.foreign import first_of, plain
 from policyengine.intake.store_changes import alone, changed_entities
 from policyengine.intake.store_index import StoreIndex
 from policyengine.intake.stored_entities import Stored, StoredEntities
@@ -149,14 +148,7 @@ def _load(schema: Schema, given: Iterable[object], limits: Limits) -> Mapping[Ke
     problems = Problems(limits.problems)
     reader = Reader(schema, limits, problems)
     known = Known(problems, reader.flawed)
-    entities = plain(given)
-    if isinstance(entities, Iterable) and not isinstance(entities, str | dict):
-        entities = first_of(entities)
-    if not isinstance(entities, list):
-        reader.mistyped("a list of entities", entities, None)
-        raise InvalidRequest(problems.items)
-    for i, raw in enumerate(entities):
-        place = inside(None, i)
+    for raw, place in reader.each(given, None) or ():
         entity = reader.entity(raw, place)
         if entity is not None:
             known.add(entity, place)

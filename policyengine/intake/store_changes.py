@@ -6,11 +6,11 @@ rest: the lines of these are worked out again, and what is removed must be nobod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from policyengine.intake.ancestors import Known, with_line
 from policyengine.intake.decode import Reader
-from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.foreign import plain
 from policyengine.intake.store_index import StoreIndex
 from policyengine.intake.stored_entities import Stored, changed
 from policyengine.model.entities import Entity, Key
@@ -22,6 +22,7 @@ from policyengine.model.types import Schema
 
 _PUT: Path = inside(None, "put")
 _REMOVE: Path = inside(None, "remove")
+_REMOVED = "a list of entities, or of (type, id)"
 
 
 def alone(entity: Entity) -> Entity:
@@ -59,11 +60,11 @@ class _Change:
     def read(self, put: object, remove: object) -> None:
         """Read what is put, and then what is removed."""
         reader, known, stored = self.reader, self.known, self._stored
-        for raw, place in self._each(put, _PUT, "a list of entities"):
+        for raw, place in reader.each(put, _PUT) or ():
             entity = reader.entity(raw, place)
             if entity is not None:
                 known.add(entity, place)
-        for raw, place in self._each(remove, _REMOVE, "a list of entities, or of (type, id)"):
+        for raw, place in reader.each(remove, _REMOVE, expected=_REMOVED) or ():
             key = self._key(raw, place)
             if key is not None:
                 self._remove(key, place)
@@ -74,15 +75,6 @@ class _Change:
             else:  # what is there is not changed by what refers to it, which may be older
                 beside.add(entity, path)
         beside.add_stored(stored)
-
-    def _each(self, given: object, path: Path, expected: str) -> Iterator[tuple[object, Path]]:
-        raw = plain(given)
-        if isinstance(raw, Iterable) and not isinstance(raw, str | bytes | dict):
-            raw = first_of(raw)
-        if isinstance(raw, list):
-            yield from ((one, inside(path, i)) for i, one in enumerate(raw))
-        else:
-            self.reader.mistyped(expected, raw, path)
 
     def _key(self, raw: object, path: Path) -> Key | None:
         raw = plain(raw)

@@ -8,7 +8,7 @@ last, what the rules for this action and these types read is followed through th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal, TypeAlias
 
 from msgspec import Struct
@@ -16,7 +16,7 @@ from msgspec import Struct
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import moment_of
-from policyengine.intake.foreign import first_of, plain
+from policyengine.intake.foreign import as_list, plain
 from policyengine.intake.objects import Objects
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
@@ -254,14 +254,6 @@ class GivenParts(Struct, frozen=True, eq=False):
     entities: Mapping[Key, Entity]
 
 
-def as_list(raw: object, most: int) -> Any:
-    """Return what *raw* has to iterate as a list, as far as it takes to see whether that is more than *most*."""
-    raw = plain(raw)
-    if isinstance(raw, Iterable) and not isinstance(raw, str | dict):
-        return first_of(raw, most + 1)
-    return raw
-
-
 class _Reading:
     """One request while it is read."""
 
@@ -388,19 +380,10 @@ class _Reading:
         """Read the entities that are referred to."""
         if raw is None or raw is ABSENT:
             return
-        most = self._limits.entities
-        raw = as_list(raw, most)
-        if not isinstance(raw, list):
-            self.reader.mistyped("a list of entities", raw, _ENTITIES)
+        each = self.reader.each(raw, _ENTITIES, self._limits.entities)
+        if each is None:
             self._all_read = False
-            return
-        if len(raw) > most:
-            message = f"a request brings along at most {most} entities"
-            self.problems.add("PE514", _ENTITIES, message)
-            self._all_read = False
-            return
-        for i, one in enumerate(raw):
-            place = inside(_ENTITIES, i)
+        for one, place in each or ():
             entity = self.reader.entity(one, place)
             if entity is None:
                 self._all_read = False

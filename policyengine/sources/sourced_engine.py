@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from policyengine.decide_each import Common, decide_one, parts_of, without_parts
 from policyengine.decider import Decider
-from policyengine.intake.foreign import plain
+from policyengine.intake.foreign import as_list, plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
 from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
 from policyengine.intake.store import EntityStore
-from policyengine.intake.validation import as_list
 from policyengine.model.entities import Key
 from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.request import Request
