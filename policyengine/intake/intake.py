@@ -156,14 +156,8 @@ class Intake:
         """Decide a request; raises `InvalidRequest` with every problem."""
         raw = self._objects.request(raw) if self._objects else raw
         parts = (
-            raw.subject,
-            raw.action,
-            raw.resource,
-            raw.context,
-            raw.now,
-            raw.fields,
-            raw.entities,
-        )
+            raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
+        )  # fmt: skip
         decision = self._decide_quickly(parts, raw.store)
         if decision is None:
             decision = self._program.decide(self._validated(raw))
@@ -187,7 +181,8 @@ class Intake:
             except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
                 pass
             return found
-        request = self.fast.read(RawRequest(*parts, store=store))
+        raw = RawRequest(subject, action, resource, context, now, fields, entities, store)
+        request = self.fast.read(raw)
         return None if request is None else self._program.decide(request)
 
     def _validated(self, raw: RawRequest) -> ValidRequest:
