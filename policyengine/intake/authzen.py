@@ -8,7 +8,7 @@ mean nothing do no harm, and are listed so that a misspelt one is seen.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -17,14 +17,13 @@ from policyengine.intake.foreign import Refused, Repeated, plain
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json, refuse
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.undeclared import are_near
-from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.limits import Limits
 from policyengine.model.request_messages import got, inside, path_text, shown
 from policyengine.model.types import EntityRefType, EntityType, RecordType, Schema, SetType, Type
 from policyengine.model.values import ABSENT
 
-_NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
-_REQUIRED: Final = _NAMES[:3]
+NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
+_REQUIRED: Final = NAMES[:3]
 _OPENING: Final = ("context", "entities", "evaluations")
 """Names without which something may be absent that denies, or one request is decided in place of a batch."""
 _MOST_COMPARED: Final = 1_000
@@ -107,7 +106,7 @@ def read_document(data: Any, limits: Limits, *, accept_now: bool = False) -> Raw
     document = document_of(data, limits)
     if "evaluations" in document and not is_empty(document["evaluations"]):
         message = "a batch is decided by `evaluations`, and not as one request"
-        raise InvalidRequest([Problem("PE531", "evaluations", message)])
+        refuse("PE531", message, "evaluations")
     return read_parts([document], limits, accept_now=accept_now)
 
 
@@ -136,12 +135,12 @@ def read_parts(levels: Sequence[dict[Any, Any]], limits: Limits, *, accept_now: 
     """Return a request of which each part is in the first of *levels* that has it; may raise `InvalidRequest`."""
     parts: dict[str, Any] = {
         name: _part(next((level for level in levels if name in level), levels[0]), name)
-        for name in _NAMES
+        for name in NAMES
     }
     if not accept_now and parts["now"] is not None:
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
     parts["action"], parts["context"] = _with_properties(parts["action"], parts["context"])
-    ignored = ignored_names(levels, _NAMES, limits)
+    ignored = ignored_names(levels, NAMES, limits)
     return RawRequest(**parts, ignored=ignored)
 
 
@@ -155,14 +154,14 @@ def ignored_names(
     """
     given, *defaults = levels
     ignored = [_said(name) for name in given if name not in known]
-    lacking = [part for part in _NAMES if part not in given] if defaults else _OPENING
+    lacking = [part for part in NAMES if part not in given] if defaults else _OPENING
     for part in lacking if ignored else ():
         if part in given:
             continue
         for number, name in enumerate(ignored):
             if number == _MOST_COMPARED or are_near(name, part):
                 message = f"it means nothing, and may be meant for `{part}`, which is not given"
-                raise InvalidRequest([Problem("PE533", path_text(inside(None, name)), message)])
+                refuse("PE533", message, path_text(inside(None, name)))
     return tuple(map(shown, ignored[: limits.problems]))
 
 
@@ -174,12 +173,12 @@ def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
     alone = {name: part for name, part in named.items() if name != "properties"}
     given, others = plain(named["properties"]), plain(context)
     if isinstance(given, Refused):
-        _refuse_properties(given.code, given.message)
+        refuse(given.code, given.message, "action.properties")
     if not isinstance(given, dict):
-        _refuse_properties("PE505", f"expected an object, got {got(given, private=True)}")
+        refuse("PE505", f"expected an object, got {got(given, private=True)}", "action.properties")
     for owner, names in ((named, ["properties"]), (given, given)):
         if isinstance(owner, Repeated) and not set(owner.names).isdisjoint(names):
-            _refuse_properties("PE518", "a name stands twice in one object")
+            refuse("PE518", "a name stands twice in one object", "action.properties")
     if not given or isinstance(others, Refused):
         return alone, context
     if others is None:
@@ -195,10 +194,6 @@ def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
     if isinstance(others, Repeated) and isinstance(made, Repeated):
         made.names = others.names
     return alone, made
-
-
-def _refuse_properties(code: str, message: str) -> NoReturn:
-    raise InvalidRequest([Problem(code, "action.properties", message)])
 
 
 def _part(document: dict[Any, Any], name: str) -> object:

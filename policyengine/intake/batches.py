@@ -8,13 +8,14 @@ the document refuses all of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 
-from policyengine.intake.authzen import document_of, ignored_names, is_empty, read_parts
+from policyengine.intake.authzen import NAMES, document_of, ignored_names, is_empty, read_parts
 from policyengine.intake.foreign import Repeated, plain
+from policyengine.intake.json_text import refuse
 from policyengine.intake.raw import RawRequest
 from policyengine.model.decision import Decision
 from policyengine.model.errors import InvalidRequest, Problem
@@ -79,35 +80,29 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
     document = document_of(data, limits)
     listed = None if "evaluations" not in document else plain(document["evaluations"])
     if _stands_twice(document, "evaluations"):
-        _refuse("PE518", "evaluations", "this name stands twice in one object")
+        refuse("PE518", "this name stands twice in one object", "evaluations")
     if "evaluations" not in document or is_empty(listed):
         alone = {name: part for name, part in document.items() if name != "evaluations"}
         single = read_parts([alone], limits, accept_now=accept_now)
         return Batch(iter([single]), single=True, ignored=single.ignored)
     if not isinstance(listed, list):
-        _refuse("PE505", "evaluations", f"expected a list, got {got(listed, private=False)}")
+        refuse("PE505", f"expected a list, got {got(listed, private=False)}", "evaluations")
     if len(listed) > limits.evaluations:
         most = f"a batch has at most {limits.evaluations:,} requests, and not {len(listed):,}"
-        _refuse("PE514", "evaluations", most)
+        refuse("PE514", most, "evaluations")
     items = [plain(item) for item in listed]
     for number, item in enumerate(items):
         if not isinstance(item, dict):
-            _refuse(
-                "PE505",
-                f"evaluations[{number}]",
-                f"expected an object, got {got(item, private=False)}",
-            )
+            expected = f"expected an object, got {got(item, private=False)}"
+            refuse("PE505", expected, f"evaluations[{number}]")
     for name in ("subject", "action", "resource", "context"):
         default = plain(document.get(name, {}))
         if not isinstance(default, dict):
-            _refuse("PE505", name, f"expected an object, got {got(default, private=False)}")
-    known = {"evaluations", "options", *_DEFAULTS}
+            refuse("PE505", f"expected an object, got {got(default, private=False)}", name)
+    known = {"evaluations", "options", *NAMES}
     ignored = ignored_names([document], known, limits)
     requests = (_read([item, document], limits, accept_now=accept_now) for item in items)
     return Batch(requests, _semantic(document), ignored=ignored)
-
-
-_DEFAULTS: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
 
 
 def _read(parts: list[dict[str, Any]], limits: Limits, **more: Any) -> RawRequest | InvalidRequest:
@@ -120,15 +115,15 @@ def _read(parts: list[dict[str, Any]], limits: Limits, **more: Any) -> RawReques
 def _semantic(document: dict[str, Any]) -> str:
     options = plain(document.get("options", {}))
     if _stands_twice(document, "options"):
-        _refuse("PE518", "options", "this name stands twice in one object")
+        refuse("PE518", "this name stands twice in one object", "options")
     if not isinstance(options, dict):
-        _refuse("PE505", "options", f"expected an object, got {got(options, private=False)}")
+        refuse("PE505", f"expected an object, got {got(options, private=False)}", "options")
     if _stands_twice(options, "evaluations_semantic"):
-        _refuse("PE518", "options.evaluations_semantic", "this name stands twice in one object")
+        refuse("PE518", "this name stands twice in one object", "options.evaluations_semantic")
     semantic = plain(options.get("evaluations_semantic", "execute_all"))
     if type(semantic) is not str or semantic not in _ENDS:
         expected = f"expected one of {', '.join(_ENDS)}"
-        _refuse("PE505", "options.evaluations_semantic", expected)
+        refuse("PE505", expected, "options.evaluations_semantic")
     return semantic
 
 
@@ -149,7 +144,3 @@ def decide_batch(
 
 def _stands_twice(owner: dict[str, Any], name: str) -> bool:
     return isinstance(owner, Repeated) and name in owner.names
-
-
-def _refuse(code: str, path: str, message: str) -> NoReturn:
-    raise InvalidRequest([Problem(code, path, message)])

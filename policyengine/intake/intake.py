@@ -94,7 +94,7 @@ class Intake:
         if wrong is not None and given is not None:
             raise InvalidRequest([Problem("PE528", "store", wrong)])
         beside = list_of_entities(schema, self._limits, others)
-        subject, known = self._objects.subject(raw) if self._objects else (raw, [])
+        subject, known = self._objects.subject(raw)
         beside = [(self._objects.whole(one), place) for one, place in beside]
         beside += [(one, SUBJECT) for one in known]
         store = None if wrong else store  # every request is refused for that
@@ -136,7 +136,7 @@ class Intake:
 
     def request(self, raw: RawRequest) -> ValidRequest:
         """Return a request in canonical values; raises `InvalidRequest` with every problem."""
-        read = self._objects.request(raw) if self._objects else raw
+        read = self._objects.request(raw)
         request = self.fast.read(read)
         if request is None:
             request = self._validated(read)
@@ -154,7 +154,7 @@ class Intake:
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
-        raw = self._objects.request(raw) if self._objects else raw
+        raw = self._objects.request(raw)
         parts = (
             raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
         )  # fmt: skip

@@ -91,9 +91,9 @@ _ESCAPED_COLONS: Final = (rb"\u003a", rb"\u003A")
 _encode: Final = msgspec.json.Encoder().encode
 
 
-def refuse(code: str, message: str) -> NoReturn:
-    """Refuse the document as a whole."""
-    raise InvalidRequest((Problem(code, "", message),))
+def refuse(code: str, message: str, path: str = "") -> NoReturn:
+    """Refuse the document as a whole, for what is at *path*."""
+    raise InvalidRequest((Problem(code, path, message),))
 
 
 _BYTE_ORDER_MARK: Final = "\ufeff"

@@ -8,9 +8,9 @@ validation reports at its place. So a row that lost its session is a problem, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, product
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
@@ -33,7 +33,7 @@ from policyengine.intake.object_reading import ObjectReading, Said, action_name
 from policyengine.intake.raw import RawRequest
 from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
-from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.needs import NOTHING, Needs, RequestNeeds, read_of_each
 from policyengine.model.records import Record
 from policyengine.model.request_messages import meant
 from policyengine.model.types import (
@@ -43,7 +43,6 @@ from policyengine.model.types import (
     EnumType,
     LevelsType,
     Primitive,
-    RecordType,
     Schema,
     SetType,
     TargetKey,
@@ -138,6 +137,8 @@ class Objects:
 
     def request(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
         """Return a request in which dicts stand for objects; *target*: if it is known."""
+        if not self._by_class:
+            return raw
         reading = ObjectReading(self.find, self._limits, self._schema)
         # Each is read once: what follows reads the action and the types from what this returns.
         action = plain(raw.action)
@@ -263,10 +264,11 @@ class Objects:
             names, line = dict[str, Needs](), False
             for action in self._schema.actions.values():
                 for types in product(action.subjects, action.resources):
-                    needs = self._needs((action.name, *types))
-                    for one in _of_type(self._schema, action.context, types, needs, type_.name):
-                        names |= dict.fromkeys(one.attributes, NOTHING)
-                        line = line or one.line
+                    target = action.name, *types
+                    for owner, part in read_of_each(self._schema, target, self._needs(target)):
+                        line = line or part.line  # of which one of that type may be an ancestor
+                        if owner is type_:
+                            names |= dict.fromkeys(part.attributes, NOTHING)
             found = self._by_type[type_.name] = Needs(names, line=line)
         return found
 
@@ -284,41 +286,6 @@ class Objects:
         return _said(root)
 
 
-_LINE: Final = Needs(line=True)
-
-
 def _said(part: object) -> object:
     """Return a part of a request, as a dict if it was an object."""
     return part.as_dict() if isinstance(part, Said) else part
-
-
-def _of_type(
-    schema: Schema, context: RecordType, types: tuple[str, str], needs: RequestNeeds, wanted: str
-) -> Iterator[Needs]:
-    """Give what rules for one target read of entities of the type *wanted*, wherever they come to one."""
-    subject, resource = types
-    waiting: list[tuple[Type | EntityType, Needs]] = [
-        (schema.entities[subject], needs.subject),
-        (schema.entities[resource], needs.resource),
-        (context, needs.context),
-    ]
-    while waiting:
-        type_, part = waiting.pop()
-        match type_:
-            case EntityRefType(name):
-                waiting.append((schema.entities[name], part))
-            case SetType(element):
-                waiting.append((element, part.elements or NOTHING))
-            case EntityType() | RecordType() if part:
-                if isinstance(type_, EntityType) and type_.name == wanted:
-                    yield part
-                elif part.line:  # of which one of that type may be an ancestor
-                    yield _LINE
-                waiting += [(schema.entities[name], inner) for name, inner in part.above.items()]
-                waiting += [
-                    (type_.by_name[name].type, inner)
-                    for name, inner in part.attributes.items()
-                    if name in type_.by_name
-                ]
-            case _:
-                pass

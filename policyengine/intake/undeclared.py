@@ -12,17 +12,9 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
-from policyengine.model.needs import NOTHING, Needs, RequestNeeds
+from policyengine.model.needs import RequestNeeds, read_of_each
 from policyengine.model.request_messages import Path, path_text
-from policyengine.model.types import (
-    EntityRefType,
-    EntityType,
-    RecordType,
-    Schema,
-    SetType,
-    TargetKey,
-    Type,
-)
+from policyengine.model.types import EntityType, RecordType, Schema, TargetKey
 
 Owner: TypeAlias = EntityType | RecordType
 Reads: TypeAlias = Mapping[Owner, Collection[str]]
@@ -140,28 +132,7 @@ def _within_edits(one: str, other: str, most: int) -> bool:
 
 def read_of(schema: Schema, target: TargetKey, needs: RequestNeeds) -> Reads:
     """Return the attributes that the rules for *target*, which need *needs*, read of anything of a type."""
-    action, subject, resource = target
     found: dict[Owner, set[str]] = {}
-    waiting: list[tuple[Type | EntityType, Needs]] = [
-        (schema.entities[subject], needs.subject),
-        (schema.entities[resource], needs.resource),
-        (schema.actions[action].context, needs.context),
-    ]
-    while waiting:
-        type_, part = waiting.pop()
-        match type_:
-            case EntityRefType(name):
-                waiting.append((schema.entities[name], part))
-            case SetType(element):
-                waiting.append((element, part.elements or NOTHING))
-            case EntityType() | RecordType():
-                found.setdefault(type_, set()).update(part.attributes)
-                waiting += [(schema.entities[name], inner) for name, inner in part.above.items()]
-                waiting += [
-                    (type_.by_name[name].type, inner)
-                    for name, inner in part.attributes.items()
-                    if name in type_.by_name
-                ]
-            case _:
-                pass
+    for type_, part in read_of_each(schema, target, needs):
+        found.setdefault(type_, set()).update(part.attributes)
     return found

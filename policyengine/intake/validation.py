@@ -45,6 +45,7 @@ from policyengine.runtime import clock
 NeedsOf: TypeAlias = Callable[[TargetKey], RequestNeeds]
 
 _ACTION: Final[Path] = inside(None, "action")
+_PARTS: Final = (("subject", SUBJECT), ("resource", RESOURCE))
 _NOW: Final[Path] = inside(None, "now")
 _FIELDS: Final[Path] = inside(None, "fields")
 _ENTITIES: Final[Path] = inside(None, "entities")
@@ -62,7 +63,7 @@ class Validator:
         self._schema = schema
         self._needs = needs
         self._limits = limits
-        self._objects = objects
+        self._objects = Objects(schema, limits, needs) if objects is None else objects
         self._reads: dict[TargetKey, Reads] = {}
 
     @property
@@ -101,17 +102,18 @@ class Validator:
         *unknown*: the part that it lacks, if one; *type_*: of that, if it may have several. Raises
         `InvalidRequest` as `validate` does.
         """
-        given, raw = raw, self._without_objects(raw)
-        reading = self._reading(raw, store, self._target(raw))
-        action = reading.reader.action(raw.action, _ACTION)
+        given, raw = raw, self._objects.request(raw)
+        said = [plain(part) for part in (raw.action, raw.subject, raw.resource)]
+        reading = self._reading(raw, store, self._objects.target(*said))
+        action = reading.reader.action(said[0], _ACTION)
         parts: dict[str, Entity | None] = {"subject": None, "resource": None}
         types: dict[str, EntityType | None] = {}
-        for name, path in (("subject", SUBJECT), ("resource", RESOURCE)):
+        for (name, path), raw_part in zip(_PARTS, said[1:], strict=True):
             allowed: tuple[str, ...] | None = getattr(action, f"{name}s", None)
             if name == unknown:
                 types[name] = reading.type(type_, path, allowed)
             else:
-                parts[name] = part = reading.entity(getattr(raw, name), path, allowed)
+                parts[name] = part = reading.entity(raw_part, path, allowed)
                 types[name] = None if part is None else part.entity_type
         context = reading.context(raw.context, action)
         moment = reading.now(raw.now)
@@ -140,7 +142,7 @@ class Validator:
         """
         if store is None and (built := self._built(raw, target)) is not None:
             return built
-        raw = self._without_objects(raw, target)
+        raw = self._objects.request(raw, target)
         reading = self._reading(raw, store, target)
         action, *types = target
         asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
@@ -189,7 +191,7 @@ class Validator:
 
     def types(self, raw: RawRequest, store: EntityStore | None) -> tuple[str, str]:
         """Return the types of subject and resource; raises `InvalidRequest` where one of them has none."""
-        raw = self._without_objects(raw)
+        raw = self._objects.request(raw)
         reading = self._reading(raw, store)
         subject = reading.entity(raw.subject, SUBJECT, None)
         resource = reading.entity(raw.resource, RESOURCE, None)
@@ -199,15 +201,12 @@ class Validator:
 
     def type_of_object(self, part: object) -> str | None:
         """Return the name of the entity type of an object; None for what is none of a registered class."""
-        mapped = self._objects.find(type(part)) if self._objects else None
+        mapped = self._objects.find(type(part))
         return None if mapped is None else mapped.type.name
 
     def keep_others(self, raw: RawRequest) -> None:
         """Keep the others of a request, which may be read but once, for as many requests as are made of it."""
         raw.entities = as_list(raw.entities, self._limits.entities)
-
-    def _without_objects(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
-        return self._objects.request(raw, target) if self._objects else raw
 
     def _reading(
         self, raw: RawRequest, store: EntityStore | None, target: TargetKey | None = None
@@ -215,25 +214,6 @@ class Validator:
         reads = None if target is None else lambda: self._read_of(target)
         used = store if raw.store is None else raw.store
         return _Reading(self._schema, self._limits, used, reads)
-
-    def _target(self, raw: RawRequest) -> TargetKey | None:
-        """Return the target of a request if its parts are of built-in classes, which say the same when they are read."""
-        named = raw.action.get("name") if type(raw.action) is dict else raw.action
-        types = [
-            part.type
-            if issubclass(type(part), Entity)
-            else part.get("type")
-            if type(part) is dict
-            else None
-            for part in (raw.subject, raw.resource)
-        ]
-        subject, resource = types
-        if not (type(named) is str and type(subject) is str and type(resource) is str):
-            return None
-        action = self._schema.actions.get(named)
-        if action is None or subject not in action.subjects or resource not in action.resources:
-            return None
-        return named, subject, resource
 
     def _read_of(self, target: TargetKey) -> Reads:
         found = self._reads.get(target)

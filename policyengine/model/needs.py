@@ -6,7 +6,15 @@ from collections.abc import Iterator, Mapping
 
 from msgspec import Struct, field
 
-from policyengine.model.types import RecordType, SetType, Type
+from policyengine.model.types import (
+    EntityRefType,
+    EntityType,
+    RecordType,
+    Schema,
+    SetType,
+    TargetKey,
+    Type,
+)
 
 
 class Needs(Struct, frozen=True):
@@ -99,3 +107,32 @@ class RequestNeeds(Struct, frozen=True):
             self.resource | other.resource,
             self.context | other.context,
         )
+
+
+def read_of_each(
+    schema: Schema, target: TargetKey, needs: RequestNeeds
+) -> Iterator[tuple[EntityType | RecordType, Needs]]:
+    """Give the types of the entities and records that *needs* lead to, each time with what is read of it there."""
+    action, subject, resource = target
+    waiting: list[tuple[Type | EntityType, Needs]] = [
+        (schema.entities[subject], needs.subject),
+        (schema.entities[resource], needs.resource),
+        (schema.actions[action].context, needs.context),
+    ]
+    while waiting:
+        type_, part = waiting.pop()
+        match type_:
+            case EntityRefType(name):
+                waiting.append((schema.entities[name], part))
+            case SetType(element):
+                waiting.append((element, part.elements or NOTHING))
+            case EntityType() | RecordType() if part:
+                yield type_, part
+                waiting += [(schema.entities[name], inner) for name, inner in part.above.items()]
+                waiting += [
+                    (type_.by_name[name].type, inner)
+                    for name, inner in part.attributes.items()
+                    if name in type_.by_name
+                ]
+            case _:
+                pass
