@@ -6,7 +6,7 @@ Here is what operators mean of values that are not chosen; of all others, the re
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, assert_never, cast
 
 from policyengine.analysis.constants import PIECES
 from policyengine.analysis.constrained_request import ConstrainedRequest
@@ -200,6 +200,8 @@ def _compared(
             )
         case "<" | "<=" | ">" | ">=":  # of numbers, which know how they are ordered
             return compare(op, left, right, left_type, right_type, env)
+        case _:
+            assert_never(op)
 
 
 def _looks_up(left_type: Type, right_type: Type) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pytest
 
 from policyengine.compiler import ir
@@ -10,9 +12,14 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.types import STRING
 from policyengine.partial.known_paths import looks_into_strings
 from policyengine.pipeline import check_sources
+from policyengine.syntax.operators import OPERATORS
 from tests.partial.test_condition_text import AS_IT_WAS, OTHERWISE, SET
 
-_OF_CODE_POINTS = {"like", "startswith", "endswith", "contains", "lower", "size"}
+_OF_CODE_POINTS = {"size"} | {
+    row.word
+    for row in OPERATORS.values()
+    if isinstance(row.types, Mapping) and any(STRING in operands for operands in row.types)
+}
 """The words for what looks into strings."""
 
 

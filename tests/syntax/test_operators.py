@@ -50,6 +50,13 @@ def test_every_word_of_an_operator_is_reserved():
     assert parts - {"size", "lower", "ancestors"} <= reserved_words()
 
 
+def test_the_page_lists_the_words_that_not_may_stand_before():
+    [negation] = re.findall(r"^\| `a not in b` .*", PAGE, re.MULTILINE)
+    listed = {"in", *re.findall(r"`not (\w+)`", negation)}
+
+    assert listed == {row.word for row in ROWS if row.negatable}
+
+
 def test_every_comparison_lists_what_it_takes_and_says_it():
     for row in ROWS:
         assert row.takes, row
