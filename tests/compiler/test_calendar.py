@@ -12,6 +12,7 @@ from policyengine.reference import interpreter
 from tests.strategies import laws
 from tests.strategies.loading import load
 from tests.strategies.turning import LAST, make_request
+from tests.whole import share
 
 WORDS = """\
 package p
@@ -45,7 +46,7 @@ def test_an_equality_beside_the_calendar_is_looked_up(condition, call):
     assert ast.unparse(module).count(f"{call}(") > 0
     assert ast.unparse(decide).count(f"{call}(") <= 1
     rng = Random(1)
-    for _ in range(15):
+    for _ in range(share(15, 3)):
         given = make_request(rng)
         laws.compiled_agrees(laws.Case(None, loaded, given, loaded.request(**given), 1))
 
@@ -67,7 +68,7 @@ permit f: read when subject.at within chosen(now < resource.at) and subject.at +
 def test_definitions_choices_and_quantifiers_turn_when_the_reference_says():
     loaded = load({"p": WORDS + DEFINED})
     rng = Random(2)
-    for _ in range(150):
+    for _ in range(share(150, 4)):
         request = loaded.request(**make_request(rng))
         laws.compiled_agrees(laws.Case(None, loaded, {}, request, 1))
         until = interpreter.valid_until(loaded.checked, request)

@@ -13,6 +13,7 @@ from policyengine.compiler.simplify import simplify_rule
 from policyengine.model.types import BOOL, PATH, SetType
 from tests.strategies import laws
 from tests.strategies.loading import Loaded, load
+from tests.whole import share, some
 
 VOCABULARY = """
 package p
@@ -104,14 +105,20 @@ CONDITIONS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("effect", ["permit", "forbid"])
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize(
+    ("condition", "effect"),
+    [
+        (condition, effect)
+        for number, condition in enumerate(CONDITIONS)  # each, and the effects in turn
+        for effect in some(("permit", "forbid")[:: -1 if number % 2 else 1], 2)
+    ],
+)
 def test_each_condition_is_decided_as_in_the_reference(condition: str, effect: str):
     world = loaded(
         f'permit all_of_them: read\n{effect} r: read when {condition} because "{{context.file}}"'
     )
     rng = Random(condition)
-    for _ in range(30):
+    for _ in range(share(30, 3)):
         laws.compiled_agrees(laws.Case(None, world, {}, request(world, rng), 1))
 
 
@@ -166,5 +173,5 @@ def test_rules_that_differ_in_a_path_are_looked_up(shape: str):
         "/",
         "/srv/d7/x",
     )
-    for _ in range(40):
+    for _ in range(share(40, 4)):
         laws.compiled_agrees(laws.Case(None, world, {}, request(world, rng, rng.choice(files)), 1))
