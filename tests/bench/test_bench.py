@@ -377,7 +377,7 @@ def test_what_is_remembered_is_timed(monkeypatch):
 
 def test_reading_is_taken_apart(monkeypatch):
     monkeypatch.setattr(timing, "_SECONDS", 0.0)
-    monkeypatch.setattr("bench.questions.Scale", lambda: Scale(requests=20))
+    monkeypatch.setattr("bench.questions.Scale", lambda: Scale(requests=2))
     told = CliRunner().invoke(main, ["reading", "--rounds", "1"], catch_exceptions=False)
     assert told.exit_code == 0
     assert "the context as a dict" in told.output

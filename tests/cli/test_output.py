@@ -17,6 +17,7 @@ import pytest
 
 from policyengine.cli.main import run
 from policyengine.cli.output import visible
+from tests.whole import some
 
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 """What colours; on a slow machine the word of patience moves the cursor besides."""
@@ -143,8 +144,17 @@ permit others: read when subject.role == "other" oblige log(subject, "a text tha
 """
 
 
-@pytest.mark.parametrize("columns", [40, 120])
-@pytest.mark.parametrize(("command", "role"), [("decide", "other"), ("explain", "nurse")])
+@pytest.mark.parametrize(
+    ("columns", "command", "role"),
+    some(
+        [
+            (columns, command, role)
+            for columns in (40, 120)
+            for command, role in (("decide", "other"), ("explain", "nurse"))
+        ],
+        3,  # each width and each command
+    ),
+)
 def test_lines_are_broken_between_words_at_the_width_of_the_terminal(
     columns: int, command: str, role: str
 ):

@@ -41,7 +41,7 @@ def wrong(page: str, document: str = "docs/page.md") -> list[str]:
     return run(document, page, ENVIRONMENT, without=UNREAD)
 
 
-@pytest.mark.parametrize("name", some(PAGES, 4))
+@pytest.mark.parametrize("name", some(PAGES, len(PAGES)))
 def test_it_is_as_the_document_says(name: str):
     """Without the lines of `make`, which run this, and of `pip`, the laws and the benchmark: `make documents` runs them."""
     page = (ROOT / name).read_text(encoding="utf-8")

@@ -26,7 +26,7 @@ def hold(name: str, rows: int) -> None:
 
 @pytest.mark.parametrize("name", HERE)
 def test_the_rows_of_the_predicate_are_selected(name: str):
-    hold(name, share(20_000, 10))
+    hold(name, share(20_000, 40))
 
 
 @pytest.mark.parametrize("name", IN_POSTGRESQL)

@@ -43,6 +43,7 @@ def test_nothing_is_wrong(folder: Path):
     assert run(["fmt", "--check", str(folder)]) == 0
 
 
+@pytest.mark.parametrize("folder", some(SETS, 3), ids=lambda folder: folder.name)
 def test_every_rule_is_cited_and_tried_both_ways(folder: Path):
     """Each rule is satisfied by one request of the tests, and not by another that it covers; pytest runs the tests."""
     checked = loaded(folder.name).checked

@@ -14,6 +14,7 @@ from bench.worlds.platform import requests
 from policyengine.reference import interpreter
 from policyengine.reference.evaluation import Env
 from tests.strategies.real_sets import loaded
+from tests.whole import some
 
 # The rate limits of 2024-12-20 to 2025-12-31, and those of pay-per-use in 2026-08.
 with (Path(__file__).parent / "tiers_of_operations.csv").open(encoding="utf-8") as stream:
@@ -84,7 +85,7 @@ def test_the_tables_are_whole():
     assert len({operation for operation, *_ in CELLS}) == 106
 
 
-@pytest.mark.parametrize("operation", sorted({operation for operation, *_ in CELLS}))
+@pytest.mark.parametrize("operation", some(sorted({operation for operation, *_ in CELLS}), 5))
 def test_the_last_request_is_allowed_and_the_next_is_not(cases, operation):
     asked = cases[operation]
     accepts: Any = loaded("x").checked.schema.actions[operation].constants["accepts"]

@@ -11,7 +11,7 @@ from tests.whole import share
 def test_remembered_is_as_decided():
     remembered = []
 
-    @settings(max_examples=max(share(20, 2), settings().max_examples // 5))
+    @settings(max_examples=max(share(20, 5), settings().max_examples // 5))
     @given(seeds.SEEDS)
     def check(seed):
         caches = {}
