@@ -136,7 +136,7 @@ class _Kept(Struct, eq=False):
                 return self._origin(target).compiled()
             from policyengine.compiler.target_compiler import decision_module
 
-            made, reached = decision_module(rules, self.schema.gates_of(target))
+            made, reached = decision_module(target, rules, self.schema.gates_of(target))
             reach = reached.timed, reached.follows, reached.owing
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)

@@ -27,6 +27,7 @@ from policyengine.compiler.emitter import PARTS, Emitter, Module
 from policyengine.compiler.facts import Facts
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
+from policyengine.compiler.provenance import apart
 from policyengine.compiler.python_nodes import (
     assign,
     attribute,
@@ -41,7 +42,7 @@ from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.shares import Shares, counted
 from policyengine.compiler.simplify import FALSE, TRUE, joined
 from policyengine.model.rules import Effect, WaivedEntity
-from policyengine.model.types import DATETIME, EntityRefType, TargetGates
+from policyengine.model.types import DATETIME, EntityRefType, TargetGates, TargetKey
 
 DECIDE: Final = "decide"
 TAKE: Final = "take"
@@ -82,13 +83,14 @@ class _Class(Struct, eq=False):
 
 
 class DecisionWriter(Struct, eq=False):
-    """Writes the function for the *rules* that count, and the *gates* that apply.
+    """Writes the function for *target*, of the *rules* that count and the *gates* that apply.
 
     *reached*: what decisions depend on beyond the parts of a request; *asked*: the parts whose classes
     are checked if they were not validated before. *giving*: the rules that have a bit, in the order of the
     bits; those that give the same have one between them.
     """
 
+    target: TargetKey
     rules: Sequence[Rule]
     gates: TargetGates
     reached: Dependencies
@@ -135,13 +137,16 @@ class DecisionWriter(Struct, eq=False):
         tested = self._forbids + [r for gate in classes for c in gate for r in c.rules]
         tested += [rule for rules in self._looking_up.values() for rule in rules]
         shares = Shares(counted(c for rule in tested for c in rule.conditions))
-        self._body(Emitter(Module(), DECIDE, shares, careful=False))
+        _, subject, resource = self.target
+        types = {"subject": subject, "resource": resource}
+        by_part = types if self.reached.follows else None
+        self._body(Emitter(Module(), DECIDE, shares, careful=False, by_part=by_part))
         giving = self.giving[:_MOST_SAID]
         bits = ", ".join(f"{self._bits[rule.id]} for {rule.id}" for rule in giving)
         bits += " and so on" if len(self.giving) > _MOST_SAID else ""
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
-        body = self._body(Emitter(module, DECIDE, shares.again(), careful=False))
-        module.function(DECIDE, says, self._checks() + body, optional=(TAKE,))
+        body = self._body(Emitter(module, DECIDE, shares.again(), careful=False, by_part=by_part))
+        module.function(DECIDE, says, self._checks() + apart(body), optional=(TAKE,))
 
     def _of(self, effect: Effect, gate: str | None = None) -> list[Rule]:
         """Return the rules of that effect that may be satisfied; a forbid may at least fail."""

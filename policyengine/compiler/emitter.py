@@ -20,6 +20,7 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.loops import Level, loop_function
+from policyengine.compiler.provenance import FROM, Variable, apart, known_in, part_of, together
 from policyengine.compiler.python_nodes import (
     assign,
     attribute,
@@ -46,7 +47,7 @@ ROW: Final = "row"
 TURNS: Final = "turns"
 """The list to which traced expressions add moments."""
 
-_RESERVED: Final = (*ROOTS, *EXPORTED, *ANSWERING, TURNS, "take")
+_RESERVED: Final = (*ROOTS, *FROM.values(), *EXPORTED, *ANSWERING, TURNS, "take")
 _DEEPEST = 14
 _MOST_LOOPS = 8  # in one another: Python takes 20
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
@@ -148,21 +149,13 @@ class Module(Struct, eq=False):
 # ---- expressions ------------------------------------------------------------------------
 
 
-class Variable(Struct, frozen=True):
-    """A variable in Python: how much it grows each microsecond, whether it must be called, and whether it holds the key of an entity."""
-
-    name: str
-    slope: int | None = 0
-    lazy: bool = False
-    keyed: bool = False
-
-
 class Emitter(Struct, eq=False):
     """Turns expressions into Python for one function.
 
     *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared.
     *traced*: whether comparisons note when they turn. *careful*: whether reading what is absent
     fails at once, though no checked rule does that. *unsure*: whether what no request lacks may be absent as well. *scope*: the variables by their names in `ir`.
+    *by_part*: where entities may be known for each part of the request, and not together, the types of the parts.
     """
 
     module: Module
@@ -171,6 +164,7 @@ class Emitter(Struct, eq=False):
     traced: bool = False
     careful: bool = True
     unsure: bool = False
+    by_part: Mapping[str, str] | None = None
     scope: dict[str, Variable] = field(default_factory=dict)
     _depth: int = 0
     _nowhere: int = 0
@@ -225,12 +219,8 @@ class Emitter(Struct, eq=False):
                 return attribute(emit(object_), "id")
             case ir.Line(object_):
                 return attribute(emit(object_), "line")
-            case ir.Entity(_, ir.Local(identifier)) if self.scope[identifier].keyed:
-                variable = self.scope[identifier]
-                return ast.Subscript(name("entities"), name(variable.name), ast.Load())
-            case ir.Entity(type_name, id_):
-                key = ast.Tuple([ast.Constant(type_name), emit(id_)], ast.Load())
-                return ast.Subscript(name("entities"), key, ast.Load())
+            case ir.Entity():
+                return self._entity(node)
             case ir.Above(taxonomy):
                 return self.module.named("above", taxonomy, taxonomy.above)
             case ir.Below(taxonomy):
@@ -313,8 +303,30 @@ class Emitter(Struct, eq=False):
             ):
                 watched = emit(moment), emit(schedule), name("now"), name(TURNS)
                 return call("watch_schedule", *watched)
+            case ir.Operation(name_, (ir.Data(str(inner)), ids, *among, ir.Root("entities"))):
+                found = known_in(inner, ids, self.by_part, self.scope) or together()
+                return call(name_, ast.Constant(inner), *map(emit, (ids, *among)), found)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
+
+    def _entity(self, node: ir.Entity) -> ast.expr:
+        """Look up an entity: in what is known of the part that leads to it, or it is that part."""
+        type_, id_ = node.type, node.id
+        variable = self.scope[id_.name] if isinstance(id_, ir.Local) else None
+        known, part = known_in(type_, id_, self.by_part, self.scope), part_of(id_, self.scope)
+        may_be_part = known is None and part is not None
+        asked = again = self.emit(id_)
+        if may_be_part and not (ir.is_path(id_) or isinstance(id_, ir.Local)):
+            kept = self.module.fresh("id")
+            asked, again = ast.NamedExpr(ast.Name(kept, ast.Store()), asked), name(kept)
+        key: ast.expr = ast.Tuple([ast.Constant(type_), again], ast.Load())
+        if variable and variable.keyed:
+            key = name(variable.name)
+        if not may_be_part:
+            return ast.Subscript(known or together(), key, ast.Load())
+        assert part is not None
+        is_part = compare(asked, ast.Eq(), attribute(name(part), "id"))
+        return ast.IfExp(is_part, name(part), ast.Subscript(name(FROM[part]), key, ast.Load()))
 
     def _lookup(self, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
         if not keys:
@@ -335,7 +347,7 @@ class Emitter(Struct, eq=False):
             place = f"a rule like {like}"
             tests.append(self.module.fresh(identifier("holds_like", like)))
             inner = self._inner(place, {ROW: Variable(ROW)})
-            body = [ast.Return(inner.emit(test))]
+            body = apart([ast.Return(inner.emit(test))])
             says = f"Return whether the conditions of {place} hold, with the constants of its row."
             self.module.function(tests[-1], says, body, before=(ROW,))
         ask = "marks_of" if node.gathers else "some_holds"
@@ -345,7 +357,7 @@ class Emitter(Struct, eq=False):
         keys = list(map(self.emit, node.keys))
         key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
         look = attribute(self.module.named("table", node.table, node.table.entries), "get")
-        outside, variable = self.scope, self._variable(ROW, 0)
+        outside, variable = self.scope, self._variable(ROW, 0, node)
         row = ast.NamedExpr(ast.Name(variable.name, ast.Store()), ast.Call(look, [key], []))
         self.scope = {**outside, ROW: variable}
         test = self.perhaps(node.test)
@@ -382,10 +394,13 @@ class Emitter(Struct, eq=False):
         with self.uncertain():
             return made + [self.emit(operand) for operand in operands[1:]]
 
-    def _variable(self, wanted: str, grows: int | None, *, lazy: bool = False) -> Variable:
-        """Return a variable that no other in scope is called like."""
+    def _variable(
+        self, wanted: str, grows: int | None, holds: ir.Expr, *, lazy: bool = False
+    ) -> Variable:
+        """Return a variable that no other in scope is called like, and that has *holds*, or an element of it."""
         taken = {variable.name for variable in self.scope.values()}
-        return Variable(self.module.fresh(wanted) if wanted in taken else wanted, grows, lazy)
+        identifier = self.module.fresh(wanted) if wanted in taken else wanted
+        return Variable(identifier, grows, lazy, part=part_of(holds, self.scope))
 
     @contextmanager
     def _fixed(self) -> Iterator[None]:
@@ -408,7 +423,7 @@ class Emitter(Struct, eq=False):
                     computed: ast.expr = call("once", ast.Lambda(nothing, self.emit(value)))
             else:
                 computed = self.emit(value)
-            variable = self._variable(identifier, self._slope(value), lazy=lazy)
+            variable = self._variable(identifier, self._slope(value), value, lazy=lazy)
             self.scope = {**self.scope, identifier: variable}
             made.append(ast.NamedExpr(ast.Name(variable.name, ast.Store()), computed))
         made.append(self.emit(body))
@@ -426,7 +441,7 @@ class Emitter(Struct, eq=False):
                 and body.kind == node.kind
                 and len(levels) < _MOST_LOOPS
             ):
-                variable = self._variable(body.local, 0)
+                variable = self._variable(body.local, 0, body.over)
                 level, keyed = self._level(body.over, variable.name)
                 levels.append(level)
                 self.scope = {**self.scope, body.local: replace(variable, keyed=keyed)}
@@ -434,7 +449,9 @@ class Emitter(Struct, eq=False):
             each = self.emit(self._quick_first(body))
         self.scope = outside
         kept = (kept for _, kept in self.shares.available.values()) if self.shares else ()
-        known = dict.fromkeys((*ROOTS, *(v.name for v in outside.values()), *sorted(kept)))
+        known = dict.fromkeys(
+            (*ROOTS, *FROM.values(), *(v.name for v in outside.values()), *sorted(kept))
+        )
         identifier = self.module.fresh(f"{node.kind}_element")
         function, parameters = loop_function(identifier, node.kind, levels, each, known)
         self.module.functions.append(function)
@@ -473,7 +490,9 @@ class Emitter(Struct, eq=False):
         with self._fixed():  # Python has no assignment in what a loop goes over
             elements = self.emit(node.over)
         outside = self.scope
-        variable = self._variable(node.local, 0)  # what `over` depends on was watched as a whole
+        variable = self._variable(
+            node.local, 0, node.over
+        )  # what `over` depends on was watched as a whole
         self.scope = {**outside, node.local: variable}
         with self._fixed():
             each = self.emit(node.body)
@@ -497,16 +516,16 @@ class Emitter(Struct, eq=False):
             more.append(TURNS)
         identifier = self.module.fresh("part")
         inner = self._inner(self.place, scope, traced=self.traced)
-        body = [ast.Return(inner.emit(node))]
+        body = apart([ast.Return(inner.emit(node))])
         self.module.function(identifier, f"Compute a part of {self.place}.", body, more)
         return call(identifier, *map(name, (*ROOTS, *more)))
 
     def _inner(self, place: str, scope: dict[str, Variable], *, traced: bool = False) -> Emitter:
         """Return what emits a function of its own, which shares nothing."""
-        careful, unsure = self.careful, self.unsure
+        careful, unsure, by_part = self.careful, self.unsure, self.by_part
         return Emitter(
-            self.module, place, traced=traced, careful=careful, unsure=unsure, scope=scope
-        )
+            self.module, place, traced=traced, careful=careful, unsure=unsure, by_part=by_part, scope=scope
+        )  # fmt: skip
 
     # ---- watching the time --------------------------------------------------------------
 

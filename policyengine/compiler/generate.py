@@ -41,16 +41,16 @@ from policyengine.compiler.emitter import (
     TURNS,
     Emitter,
     Module,
-    Variable,
     identifier,
 )
 from policyengine.compiler.lowered import Part, Rule
+from policyengine.compiler.provenance import Variable
 from policyengine.compiler.python_nodes import compare, conjunction, name, negated, put_on_line
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import Shares, counted, described
 from policyengine.compiler.simplify import TRUE
 from policyengine.model.rules import RuleHead
-from policyengine.model.types import TargetGates
+from policyengine.model.types import TargetGates, TargetKey
 
 TURNING: Final = "turning"
 """The function that notes when a condition of some rule may turn; of many rules, each has one of its own."""
@@ -107,19 +107,20 @@ class RuleModule(Struct, frozen=True, eq=False):
 
 
 def generate_decision(
+    target: TargetKey,
     rules: Sequence[Rule],
     gates: TargetGates,
     reached: Dependencies,
     asked: Sequence[str] = PARTS,
 ) -> DecisionModule:
-    """Generate the decision function; *gates*: those that apply.
+    """Generate the decision function of *target*; *gates*: those that apply.
 
     *reached*: what the rules depend on, as far as details need it; *asked*: the parts of a plain
     request that must be looked at.
     """
     module = _module(rules)
     counting = [rule for rule in rules if not rule.advisory]
-    writer = DecisionWriter(counting, gates, reached, asked)
+    writer = DecisionWriter(target, counting, gates, reached, asked)
     writer.write(module)
     giving = tuple(rule.id for rule in writer.giving)
     return DecisionModule(tree_of(module), module.objects, giving)

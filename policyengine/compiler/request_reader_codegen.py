@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
+from itertools import combinations
 from typing import Any, Final, TypeAlias
 
 from policyengine.compiler.code_templates import Body, expression, filled
@@ -113,10 +114,8 @@ def request_reader(
         ("context", context, needs.context),
     ]
     passed: list[ast.expr] = []
-    carriers: list[str] = []
     for (part, kind, needed), (number, check, types) in zip(every, checks, strict=True):
         if types:
-            carriers.append(part)
             passed += [
                 expression(
                     "number in part.passed_ or check(part)",
@@ -131,8 +130,8 @@ def request_reader(
     parts["PASSED"] = conjunction(passed)
     moment = expression("now or clock()" if timed else "now")
     parts["MOMENT"] = moment
-    united = _united(carriers) + _returned(target, [types for *_, types in checks])
-    built = _BUILT.replace(" and PLACED", placed).replace("        UNITED\n", united)
+    decided = _decided(target, checks)
+    built = _BUILT.replace(" and PLACED", placed).replace("        DECIDED\n", decided)
     whole = filled(built, **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
     nothing = readers[2]({})  # what is always the same need not be read
@@ -157,7 +156,7 @@ if (
     and type(context) is Context
 ):
     if PASSED:
-        UNITED
+        DECIDED
     elif ENOUGH and PLACED:
         known = together(subject, resource, context)
 """
@@ -192,61 +191,41 @@ if type(context) is not Context:
 """
 
 
-def _united(carriers: Sequence[str]) -> str:
-    """Return the statements that put together what *carriers* carry along; None is known if two differ."""
-    # Python copies a whole dict at once, and adds to it one by one: the resource mostly has most.
-    names = [f"{part}.carried_" for part in sorted(carriers, key=lambda one: one != "resource")]
-    match names:
-        case []:
-            lines = ["known = {}"]
-        case [only]:
-            lines = [
-                f"carried = {only}",
-                "known = {} if carried is NONE else carried.by_key.copy()",
-            ]
-        case [one, other]:
-            lines = [f"carried = {one}", f"more = {other}", *_BOTH_CARRY]
-        case _:  # mostly at least one carries nothing
-            first = [f"{var} = {one}" for var, one in zip(_VARIABLES, names, strict=True)]
-            lines = [*first, *_THREE, *_BOTH_CARRY, _REST]
+def _decided(target: TargetKey, checks: Sequence[Check]) -> str:
+    """Return the statements that decide about parts that passed their *checks*, unless two of them describe one entity.
+
+    What they carry along is handed on as it is, for each part (`Apart`).
+    """
+    carried = {part: types for part, (_, _, types) in zip(_PARTS, checks, strict=True)}
+    carriers = [part for part, types in carried.items() if types]
+    lines = [
+        f"of_{part} = NOBODY if {part}.carried_ is NONE else {part}.carried_" for part in carriers
+    ]
+    tests: dict[bool, list[str]] = {False: [], True: []}  # by whether they ask of the context
+    for one, other in combinations(carriers, 2):
+        tests[other == "context"].append(_AGREE.format(f"of_{one}", f"of_{other}"))
+    _, *types = target
+    for part, type_ in zip(_PARTS[:2], types, strict=True):
+        for other in carriers:
+            if other != part and type_ in carried[other]:
+                found = f"of_{other}.by_key.get(({part}_type, {part}.id), {part})"
+                tests[other == "context"].append(f"{found} is {part}")
+    if types[0] == types[1]:
+        tests[False].append("(subject.id != resource.id or subject is resource)")
+    agree = tests[False]
+    if tests[True]:  # mostly it carries nothing
+        agree.append(f"(of_context is NOBODY or {' and '.join(tests[True])})")
+    apart = [f"of_{part}.by_key" if part in carriers else "NOTHING" for part in _PARTS]
+    decided = f"return finish(subject, resource, context, MOMENT, ({', '.join(apart)}))"
+    lines.append(f"if {' and '.join(agree)}: {decided}" if agree else decided)
     return "".join(f"        {line}\n" for line in lines)
 
 
-def _returned(target: TargetKey, carried: Sequence[AbstractSet[str]]) -> str:
-    """Return the statements that add subject and resource to what is known, unless another object is known for one of them, and decide."""
-    _, subject, resource = target
-    tests, lines = list[str](), ["if known is not None:"]
-    for part, type_, others in (
-        ("subject", subject, carried[1] | carried[2]),
-        ("resource", resource, {subject} | carried[0] | carried[2]),
-    ):
-        key = f"{part}_type, {part}.id"
-        if type_ in others:
-            tests.append(f"known.setdefault(({key}), {part}) is {part}")
-        else:
-            lines.append(f"    known[{key}] = {part}")
-    found = "return finish(subject, resource, context, MOMENT, known)"
-    lines.append(f"    if {' and '.join(tests)}: {found}" if tests else f"    {found}")
-    lines += ["    known = None"] if tests else []
-    return "".join(f"        {line}\n" for line in lines)
-
-
-_VARIABLES: Final = ("carried", "more", "rest")
-_THREE: Final = (
-    "if carried is NONE: carried, rest = rest, carried",
-    "elif more is NONE: more, rest = rest, more",
-)
-_REST: Final = "if rest is not NONE and known is not None: known = with_more(known, rest)"
-_BOTH_CARRY: Final = (
-    "if carried is NONE: known = {} if more is NONE else more.by_key.copy()",
-    "elif more is NONE: known = carried.by_key.copy()",
-    "else:",
-    "    known = carried.by_key | more.by_key",
-    "    shared = len(carried.by_key) + len(more.by_key) - len(known)",
-    "    if shared == 1:",
-    "        if carried.objects.isdisjoint(more.objects): known = None",
-    "    elif shared and len(carried.objects & more.objects) != shared: known = None",
-)
+_AGREE: Final = """(
+    {0} is NOBODY or {1} is NOBODY
+    or {0}.leaf is {1}.leaf and {0}.others.isdisjoint({1}.others) or {0}.agrees({1})
+)"""
+"""Whether two that are carried describe no entity by two objects."""
 
 
 def _alone(part: str, type_: EntityType) -> str:

@@ -79,7 +79,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
 
     def compiled(self) -> Compiled:
         """Generate and load the decision function."""
-        made = decision_module(self.rules(for_details=False), self.gates)
+        made = decision_module(self.target, self.rules(for_details=False), self.gates)
         self.outlined()  # a small part of the work, so that the first reason need not wait for it
         linked = self._compiled(
             *made, load=self.load, make_specializer=self.specializer, file=self.file
@@ -168,7 +168,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             found = made.get(key)
             if found is None:
                 found = made[key] = self._compiled(
-                    generate_decision(left, self.gates, reached, PARTS[1:]),
+                    generate_decision(self.target, left, self.gates, reached, PARTS[1:]),
                     reached,
                     load=lambda: (whole.explainer.rules, whole.explainer.judges),
                     make_specializer=lambda _: None,
@@ -190,7 +190,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
     def texts(self) -> tuple[str, str, str]:
         """Return the text of the decision function, of the functions for details, and of those for reasons."""
         rules = self.rules()
-        made, _ = decision_module(rules, self.gates)
+        made, _ = decision_module(self.target, rules, self.gates)
         details = generate_rule_functions(rules)
         grounds = ""
         if details.judges:
@@ -203,11 +203,11 @@ def _conditions_text(rule: Rule) -> str:
 
 
 def decision_module(
-    rules: tuple[Rule, ...], gates: TargetGates
+    target: TargetKey, rules: tuple[Rule, ...], gates: TargetGates
 ) -> tuple[DecisionModule, Dependencies]:
-    """Return the module that decides by *rules* of *gates*, and what they depend on."""
+    """Return the module that decides about *target* by *rules* of *gates*, and what they depend on."""
     reached = dependencies_of(rules)
-    return generate_decision(rules, gates, reached), reached
+    return generate_decision(target, rules, gates, reached), reached
 
 
 def can_specialize(rules: tuple[Rule, ...]) -> bool:

@@ -23,7 +23,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.records import Record
 from policyengine.model.types import TargetKey
-from policyengine.model.valid_request import Entities, ValidRequest
+from policyengine.model.valid_request import Apart, Entities, ValidRequest, together
 from policyengine.model.values import EPOCH, check_moment, from_datetime, parse_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
@@ -85,8 +85,9 @@ class FastPaths:
         resource: Entity,
         context: Record,
         now: int,
-        known: Mapping[Key, Entity],
+        known: Mapping[Key, Entity] | Apart,
     ) -> ValidRequest:
+        known = together(known, subject, resource)
         if not known or isinstance(known, STORED):  # the reader collected none
             both = {(subject.type, subject.id): subject, (resource.type, resource.id): resource}
             known = Entities(both, known) if known else both

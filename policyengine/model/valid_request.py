@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TypeAlias
 
 from msgspec import Struct
 
@@ -31,6 +32,21 @@ class ValidRequest(Struct):
     def roots(self) -> tuple[Entity, Entity, Record, int, Mapping[tuple[str, str], Entity]]:
         """What rules read: subject, resource, context, now, entities."""
         return self.subject, self.resource, self.context, self.now, self.entities
+
+
+Apart: TypeAlias = tuple[Mapping[Key, Entity], Mapping[Key, Entity], Mapping[Key, Entity]]
+"""What is known of the entities that the subject, the resource and the context lead to, where no two differ about one."""
+
+
+def together(
+    entities: Mapping[Key, Entity] | Apart, subject: Entity, resource: Entity
+) -> Mapping[Key, Entity]:
+    """Return all entities that are known for a request, by key."""
+    if not isinstance(entities, tuple):
+        return entities
+    of_subject, of_resource, of_context = entities
+    both = {subject.key_: subject, resource.key_: resource}
+    return {**of_resource, **of_subject, **of_context, **both}
 
 
 class Entities(dict[Key, Entity]):

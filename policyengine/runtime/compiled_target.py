@@ -25,7 +25,7 @@ from policyengine.model.outcome import Cause, SharedResult
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import TargetGates, TargetKey
-from policyengine.model.valid_request import Entities, ValidRequest
+from policyengine.model.valid_request import Apart, Entities, ValidRequest, together
 from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import (
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 Rest: TypeAlias = (
     tuple[int, Mapping[Key, Entity], tuple[str, ...]]
-    | tuple[int, Mapping[Key, Entity]]
+    | tuple[int, Mapping[Key, Entity] | Apart]
     | int
     | None
 )
@@ -105,6 +105,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
             "Resource": resource,
             "Context": context,
             "type": type,
+            "tuple": tuple,
             "clock": clock.now,
             "Decision": Decision,
             "forbidden": self._denied("forbidden"),
@@ -258,6 +259,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
             now, entities, *fields = rest
             if fields:
                 return None
+            entities = together(entities, subject, resource)
         else:
             now, entities = rest or 0, None
         return self.explainer.reason(
@@ -276,8 +278,9 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         now, entities, *fields = rest if isinstance(rest, tuple) else (rest or 0, None)
         if entities is None:  # nothing is followed to other entities
             entities = {subject.key_: subject, resource.key_: resource}
+        known = together(entities, subject, resource)
         asked = fields[0] if fields else None
-        return ValidRequest(subject, self.target[0], resource, context, now, asked, entities)
+        return ValidRequest(subject, self.target[0], resource, context, now, asked, known)
 
     def _asked(self, request: ValidRequest) -> Request:
         """Return *request* with the other entities that were given with it, and those that rules may read."""

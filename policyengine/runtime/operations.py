@@ -11,6 +11,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, Final, TypeAlias
 
 from policyengine.model.path_syntax import segments_of
+from policyengine.model.valid_request import together
 from policyengine.model.values import ABSENT, Ip
 from policyengine.runtime.calendar_operations import add_months, watch_schedule, within_schedule
 
@@ -273,7 +274,7 @@ EMPTY: Final[frozenset[Any]] = frozenset()
 
 ANSWERING: Final = (
     "Decision", "forbidden", "not_permitted", "permitted", "answers", "allow",
-    "Subject", "Resource", "Context", "type", "clock",
+    "Subject", "Resource", "Context", "type", "tuple", "clock",
 )  # fmt: skip
 """What else `decide` may name: what it answers with and asks first (`runtime.compiled_target`)."""
 
@@ -287,7 +288,7 @@ EXPORTED: Final[Mapping[str, Any]] = {
 } | {
     operation.__name__: operation
     for operation in (
-        present, like, lower, path_like, prefixes, paths_within, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in_one, ancestors, entity_within, entities_within,
+        present, together, like, lower, path_like, prefixes, paths_within, bisect_right, step, some_holds, marks_of, terms_within, touches, lies_in_one, ancestors, entity_within, entities_within,
         ip_within, ips_within, watch, kept, frozenset, len, any, all,
         within_schedule, watch_schedule, add_months,
     )

@@ -192,21 +192,12 @@ def _text(given: Any) -> str:
     return given
 
 
-def with_more(known: dict[Key, Any], carried: Closed) -> dict[Key, Any] | None:
-    """Return *known*, which is changed, with what is carried; None if two describe one entity."""
-    for key, one in carried.by_key.items():
-        if known.setdefault(key, one) is not one:
-            return None
-    return known
-
-
 QUICK: Final[Mapping[str, Any]] = {
-    "ABSENT": ABSENT, "Closed": Closed, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {},
+    "ABSENT": ABSENT, "Closed": Closed, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "NOBODY": Closed.of(()),
     "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
     "joined": joined, "SETS": _SETS, "as_set": as_set,
     "references": references, "elements": elements, "rest_of": rest_of, "datetime": datetime, "from_datetime": from_datetime, "clock": clock.now,
-    "with_more": with_more,
 }  # fmt: skip
 
 READERS: Final[Mapping[str, Callable[[Any], object]]] = {

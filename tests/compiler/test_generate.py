@@ -132,7 +132,7 @@ def test_every_statement_has_the_line_on_which_it_is_printed():
         made = tuple(rules(text).values())
         names = tuple(sorted({rule.gate for rule in made}))
         gates = TargetGates(names, frozenset(names))
-        deciding = generate_decision(made, gates, dependencies_of(made)).tree
+        deciding = generate_decision(TARGET, made, gates, dependencies_of(made)).tree
         detailing, grounds = generate_rule_functions(made).tree, generate_grounds(made, names).tree
         for tree, least in ((deciding, 5), (detailing, 10), (grounds, 5)):
             printed = ast.parse(ast.unparse(tree))
@@ -326,7 +326,7 @@ def test_nothing_is_kept_out_of_a_loop_and_what_is_kept_is_used_in_one():
 def test_entities_are_looked_up_once():
     text = """forbid a: act when (every o in context.others: o.ok) and subject.ok
         permit b: act when subject has boss and subject.boss.ok and subject.boss.age > 1"""
-    assert "(subject_boss := entities['User', subject.v_boss]).v_ok and (subject_boss.v_age" in (
+    assert "else from_subject['User', subject.v_boss])).v_ok and (subject_boss.v_age" in (
         decided(text)
     )
 
@@ -589,7 +589,10 @@ def test_each_operator_is_as_in_the_reference(condition: str, effect: str):
 
 def test_generated_modules_need_no_rules_at_all():
     for made, names in (
-        (generate_decision((), TargetGates(("access",), None), dependencies_of(())), ["decide"]),
+        (
+            generate_decision(TARGET, (), TargetGates(("access",), None), dependencies_of(())),
+            ["decide"],
+        ),
         (generate_rule_functions(()), ["judge"]),
         (generate_grounds((), ()), ["grounds_of_deny", "grounds_of_allow"]),
     ):
@@ -600,7 +603,9 @@ def test_a_constant_keeps_its_type():
     rule = rules("permit r: act when subject.ok")["access.r"]
     one, yes = (ir.Const(SetType(t), frozenset({v})) for t, v in ((INT, 1), (BOOL, True)))
     rule = replace(rule, conditions=(ir.Binary("==", one, A), ir.Binary("==", yes, B)))
-    made = generate_decision((rule,), TargetGates(("access",), None), dependencies_of((rule,)))
+    made = generate_decision(
+        TARGET, (rule,), TargetGates(("access",), None), dependencies_of((rule,))
+    )
     assert sorted(map(repr, made.objects.values())) == ["frozenset({1})", "frozenset({True})"]
 
 

@@ -165,4 +165,5 @@ def test_only_what_is_harmless_is_exported():
         "any",
         "all",
         "bisect_right",
+        "together",
     }
