@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary, ref
 
 from msgspec import Struct, field
 
-from policyengine.intake.foreign import Refused, Repeated, as_list, failed, plain
+from policyengine.intake.foreign import Refused, Repeated, as_list, failed, is_found, plain
 from policyengine.intake.undeclared import Undeclared
 from policyengine.model import values
 from policyengine.model.entities import Entity, Key, Line, arguments, entity_class
@@ -489,7 +489,7 @@ class Reader(Struct):
         elif most is not None and len(given) > most:
             self.report("PE514", path, f"a request brings along at most {most} entities")
         else:
-            return [(one, inside(path, i)) for i, one in enumerate(given)]
+            return [(x, inside(path, i, private=is_found(given, i))) for i, x in enumerate(given)]
         return None
 
     def mapping(self, expected: str, raw: object, path: Path) -> Mapping[object, object] | None:

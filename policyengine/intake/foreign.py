@@ -7,7 +7,7 @@ its methods run here alone, and what is read afterwards is of built-in classes, 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, ValuesView
+from collections.abc import Callable, Iterable, Mapping, Sequence, ValuesView
 from collections.abc import Set as AbstractSet
 from itertools import islice
 from typing import Any, Final
@@ -30,6 +30,19 @@ class Repeated(dict[str, object]):
     """An object in which names stand twice."""
 
     names: tuple[str, ...] = ()
+
+
+class FoundEntities(list[Any]):
+    """The entities of a request: those that its caller gives, and those that are *found* because something refers to them.
+
+    By which of its values is not known, so the places of these count as private.
+    """
+
+    __slots__ = ("given",)
+
+    def __init__(self, given: Sequence[Any], found: Iterable[Any]) -> None:
+        super().__init__([*given, *found])
+        self.given = len(given)
 
 
 _PLAIN: Final = frozenset(
@@ -85,10 +98,17 @@ def first_of(raw: Iterable[object], most: int | None = None) -> list[object] | R
 
 def as_list(raw: object, most: int | None = None) -> Any:
     """Return what there is to iterate as a list, at most *most* and one more; what is no collection, as it is."""
+    if type(raw) is FoundEntities:
+        return raw
     raw = plain(raw)
     if isinstance(raw, Iterable) and not isinstance(raw, str | bytes | dict):
         return first_of(raw, None if most is None else most + 1)
     return raw
+
+
+def is_found(entities: Sequence[Any], at: int) -> bool:
+    """Return whether that one of the entities of a request is there because something refers to it."""
+    return type(entities) is FoundEntities and at >= entities.given
 
 
 def failed(problem: Exception) -> Refused:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from policyengine.intake.ancestors import Known, line_above, merge, with_line
+from policyengine.intake.foreign import FoundEntities
 from policyengine.intake.stored_entities import Stored
 from policyengine.model.entities import Closed, Entity, Key, entity_class
 from policyengine.model.limits import Limits
@@ -21,7 +22,7 @@ from policyengine.model.valid_request import Entities
 Read: TypeAlias = Callable[..., Any]
 """Returns the entity or the record that a dict says; None, or it fails, if full validation must."""
 
-LISTS: Final = frozenset([list, tuple])
+LISTS: Final = frozenset([list, tuple, FoundEntities])
 _KEY: Final = 2
 """Names in what only says which entity is meant: `type` and `id`."""
 

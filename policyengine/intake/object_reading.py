@@ -38,6 +38,7 @@ from policyengine.model.types import (
     Schema,
     SetType,
     Type,
+    is_private,
 )
 from policyengine.model.values import ABSENT, slot
 
@@ -87,9 +88,11 @@ class ObjectReading:
         self._schema = schema
         self._sourced = sourced
         # Whether what is read was fetched: an object that it refers to may be as old as the session, and is fetched, too.
-        self._is_fetched = False
+        self._is_fetched = self._is_private = False
         self.named: set[Key] = set()
-        """The entities that are to be fetched for that, as far as rules follow to them; those to which fetched objects refer, too."""
+        """The entities that are to be fetched for that, as far as rules follow to them."""
+        self.referred: set[Key] = set()
+        """The same of those to which fetched objects refer by what may be private."""
         self._said: dict[int, Said] = {}
         self._known: dict[Key, list[Node]] = {}
         self._to_read: list[tuple[Node | Key, Needs]] = []
@@ -258,11 +261,15 @@ class ObjectReading:
             if raw is not None or not attribute.optional:
                 fresh = is_made(source)
                 self._is_fetched = said.fetched
+                self._is_private = is_private(attribute) or not self._is_named(said)
                 try:
                     said.properties[name] = self._value(attribute.type, raw, source, fresh=fresh)
                 except Exception as problem:  # noqa: BLE001 - whatever comes of a foreign class
                     said.properties[name] = failed(problem)
         self._walk(attribute.type, said.properties.get(name), needs)
+
+    def _is_named(self, said: Said) -> bool:
+        return key_of(said.reference()) in self.named
 
     def _value(
         self, type_: Type, raw: object, source: AttributeSource, *, fresh: bool = False
@@ -318,7 +325,7 @@ class ObjectReading:
             reference: dict[str, object] = {"type": mapped.type.name, "id": mapped.id_of(raw)}
             key = key_of(reference) if self._is_fetched else None
             if key is not None:
-                self.named.add(key)
+                (self.referred if self._is_private else self.named).add(key)
             return reference
         if isinstance(source, Ref) and not isinstance(raw, Refused):
             return {"type": source.type or type_, "id": id_text(raw)}
@@ -369,7 +376,7 @@ class ObjectReading:
         source = said.mapped.parents
         if said.parents is None and source is not None:
             raw = said.mapped.read(said.given, source)
-            self._is_fetched = said.fetched
+            self._is_fetched, self._is_private = said.fetched, not self._is_named(said)
             try:
                 said.parents = self._as_parents(raw, source, said.mapped.type)
             except Exception as problem:  # noqa: BLE001 - whatever comes of a foreign class

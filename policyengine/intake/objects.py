@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 
 from msgspec.structs import replace
 
-from policyengine.intake.foreign import plain
+from policyengine.intake.foreign import FoundEntities, plain
 from policyengine.intake.mapped_classes import (
     BUILT_IN,
     AttributeSource,
@@ -156,11 +156,12 @@ class Objects:
         reading.read(subject, needs.subject)
         reading.read(resource, needs.resource)
         reading.follow()
-        given = others if isinstance(others, list) else []
-        if found := reading.others((subject, resource, *given)):
-            others = [*given, *found]
-        if isinstance(others, list):
-            others = [*map(_said, others)]
+        known = others if isinstance(others, list) else []
+        found = reading.others((subject, resource, *known))
+        if found or isinstance(others, list):
+            said = [*map(_said, known)]
+            count = raw.entities.given if type(raw.entities) is FoundEntities else len(said)
+            others = FoundEntities(said[:count], [*said[count:], *found])
         parts = _said(subject), action, _said(resource), context, raw.now, raw.fields, others
         return RawRequest(*parts, raw.store, raw.ignored)
 

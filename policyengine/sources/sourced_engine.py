@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
 
 from policyengine.decide_each import Common, decide_one, parts_of, without_parts
 from policyengine.decider import Decider
-from policyengine.intake.foreign import as_list, plain
+from policyengine.intake.foreign import FoundEntities, as_list, plain
 from policyengine.intake.object_reading import ObjectReading, key_of, only_named
 from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
 from policyengine.intake.store import EntityStore
@@ -322,13 +322,17 @@ class _Gathering:
             if not self._reading.knows(key):
                 said = f"{entity_name(key)} is not in the source: give its `properties` if it is about to be made"
                 raise InvalidRequest([Problem("PE529", place, said)])
+        if not all(map(self._reading.knows, self._reading.referred & self._tried)):
+            # By which of its values is not known: it may be private.
+            said = "something in the source refers to an entity that is not in the source"
+            raise InvalidRequest([Problem("PE529", "entities", said)])
         if isinstance(others, list) and self._fits:
             others = [one for one in others if self._is_kept(one)]
             for name, key in named.items():
                 if key in self._fetched:
                     others.append(parts[name])  # whose parents may contradict what was fetched
                     parts[name] = rest.pop(key, self._fetched[key])
-            others += rest.values()
+            others = FoundEntities(others, rest.values())
         return Request(
             parts["subject"], self._action, parts["resource"], asked.context, asked.now, asked.fields,
             others or None,
