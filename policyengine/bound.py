@@ -244,10 +244,9 @@ class BoundSubject(Immutable):
 
     def _open(self, action: str, resource: Any) -> None:
         """Find the residual for the next request with this action and type of resource."""
-        engine, subject = self._engine, self._subject
+        subject, intake, program = self._subject, self._engine._intake, self._engine._program  # noqa: SLF001 - a bound subject is part of its engine
         try:
-            target = action, subject.type, engine._intake.fast.type_of(resource)  # noqa: SLF001 - part of the engine
-            intake = engine._intake  # noqa: SLF001 - part of the engine
+            target = action, subject.type, intake.fast.type_of(resource)
             if intake.is_recorded or not intake.fast.is_open(target):  # the engine records
                 return
         except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
@@ -256,18 +255,17 @@ class BoundSubject(Immutable):
         made = valid.get(target[2])
         if made is not None and made.since <= now < made.until:  # it was not made for this request
             return
-        compiled = engine._program.compiled(target)  # noqa: SLF001 - a bound subject is part of its engine
+        compiled = program.compiled(target)
         decide, since, until = compiled.decide, _NEVER, _FOREVER
         if compiled.specializer is not None:
             residual, since, until = compiled.specializer.for_subject(subject, now)
             decide = residual.decide
-        knows_line = subject.line is not None or not engine._program.needs(target).subject.line  # noqa: SLF001 - a bound subject is part of its engine
-        direct = subject.plain_ and knows_line
-        decide = engine._intake.fast.taking(target, decide, direct=direct)  # noqa: SLF001 - a bound subject is part of its engine
+        knows_line = subject.line is not None or not program.needs(target).subject.line
+        decide = intake.fast.taking(target, decide, direct=subject.plain_ and knows_line)
         since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
         residuals = _by_type(dict(valid))
-        self._by_action[action] = engine._intake.fast.taking_objects(action, residuals)  # noqa: SLF001 - as above
+        self._by_action[action] = intake.fast.taking_objects(action, residuals)
 
 
 _NEVER: Final = -(1 << 62)

@@ -31,16 +31,12 @@ _MOST_COMPARED: Final = 1_000
 
 
 class RequestDecoder:
-    """Decodes requests for one schema."""
+    """Decodes plain requests for one schema."""
 
     def __init__(self, schema: Schema, limits: Limits) -> None:
         self._limits = limits
         # If no request that fits the schema is too deep, the depth of a text need not be measured.
         self._is_shallow = _depth_of_requests(schema) <= limits.document_depth
-
-    def decode(self, data: Any, *, accept_now: bool) -> RawRequest:
-        """Return the parts of a document; raises `InvalidRequest` if it is none within the limits."""
-        return read_document(data, self._limits, accept_now=accept_now)
 
     def decode_plainly(
         self,
@@ -50,7 +46,7 @@ class RequestDecoder:
         """Return the parts of a document that has no others, and in which no name is repeated.
 
         They are in the order of `RawRequest`. None if there is anything about the document that must
-        be looked at more closely, which `decode` does.
+        be looked at more closely, which `read_document` does.
         """
         if not self._is_shallow:
             return None

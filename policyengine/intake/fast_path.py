@@ -282,17 +282,11 @@ def time_of_caller(now: object) -> int:
     if type(now) is datetime and now.tzinfo is UTC:  # as most are: `from_datetime`, without a call
         since = now - EPOCH
         moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-    else:
-        moment = _no_number(now)
-    if not moment:
-        raise NeedsFullValidation
-    return moment
-
-
-def _no_number(now: object) -> int:
+        if moment:
+            return moment
     if isinstance(now, int):
         raise NeedsFullValidation
-    return time_of(now)
+    return time_but_zero(now)
 
 
 def moment_of(now: object) -> int:

@@ -39,7 +39,7 @@ class Gathering:
         self._limits = limits
         self._entity_readers: dict[str, Read] = {}
         self._classes = {name: entity_class(type_) for name, type_ in types.items()}
-        self.types_of = {class_: name for name, class_ in self._classes.items()}
+        self._all_classes = frozenset(self._classes.values())
 
     def entity_reader(self, type_: str) -> Read:
         """Return the reader of entities of that type."""
@@ -93,7 +93,7 @@ class Gathering:
 
     def fits(self, carried: Closed) -> bool:
         """Whether entities that are carried along are of these types, and within the limits."""
-        return carried.classes <= self.types_of.keys() and len(carried) <= self._limits.ancestors
+        return carried.classes <= self._all_classes and len(carried) <= self._limits.ancestors
 
     def gather_built(
         self, subject: Entity, resource: Entity, context: Record | None

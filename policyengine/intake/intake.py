@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any, ClassVar, TypeVar
 
-from policyengine.intake.authzen import RequestDecoder
+from policyengine.intake.authzen import RequestDecoder, read_document
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import action_of, build_context, build_entity, list_of_entities
 from policyengine.intake.fast_path import FastPaths, time_but_zero
@@ -205,7 +205,7 @@ class Intake:
             if decision is not None:
                 return decision
         try:
-            raw = self._decoder.decode(data, accept_now=accept_now)
+            raw = read_document(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
             return refused(refusal, self._program.digest)
         _give(raw, store, others)

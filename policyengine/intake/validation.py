@@ -199,10 +199,9 @@ class Validator:
             raise InvalidRequest(reading.problems.items)
         return subject.type, resource.type
 
-    def type_of_object(self, part: object) -> str | None:
-        """Return the name of the entity type of an object; None for what is none of a registered class."""
-        mapped = self._objects.find(type(part))
-        return None if mapped is None else mapped.type.name
+    def type_of(self, part: object) -> str | None:
+        """Return the name of the entity type of a part in any form, as far as it says one."""
+        return self._objects.type_of(part)
 
     def keep_others(self, raw: RawRequest) -> None:
         """Keep the others of a request, which may be read but once, for as many requests as are made of it."""

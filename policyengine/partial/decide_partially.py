@@ -14,7 +14,6 @@ from policyengine.intake.foreign import plain
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import Validator
-from policyengine.model.entities import Entity
 from policyengine.model.records import Record
 from policyengine.model.request_messages import meant, shown
 from policyengine.model.shown import escaped
@@ -93,8 +92,10 @@ class PartialDecider:
         that are no strings.
         """
         schema = self._schema
-        said = self._validator.type_of_object
-        subject, resource = types[0] or said(raw.subject), types[1] or said(raw.resource)
+        subject, resource = (
+            self._validator.type_of(part) if said is None else plain(said)
+            for part, said in zip((raw.subject, raw.resource), types, strict=True)
+        )
         target = _target(schema, raw, (subject, resource))
         if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
@@ -151,7 +152,7 @@ def _as_dict(context: Any) -> dict[str, Any]:
     return dict(context)
 
 
-def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None]) -> TargetKey:
+def _target(schema: Schema, raw: RawRequest, types: tuple[object, object]) -> TargetKey:
     """Return the target that is asked about."""
     name = plain(raw.action)
     action = schema.actions.get(name) if isinstance(name, str) else None
@@ -159,20 +160,13 @@ def _target(schema: Schema, raw: RawRequest, types: tuple[str | None, str | None
         if not isinstance(name, str):
             raise ValueError(f"an action is a name, not {repr_of_any(name)}")
         raise ValueError(f"there is no action `{shown(name)}`{meant(name, schema.actions)}")
-    subject = _type(raw.subject, types[0], "subject", action, action.subjects)
-    resource = _type(raw.resource, types[1], "resource", action, action.resources)
+    subject = _type(types[0], "subject", action, action.subjects)
+    resource = _type(types[1], "resource", action, action.resources)
     return action.name, subject, resource
 
 
-def _type(
-    part: Any, said: str | None, name: str, action: ActionType, allowed: tuple[str, ...]
-) -> str:
-    """Return the type of a part: of what is given, as it is said, or the only one that it may have."""
-    if said is None:
-        given = plain(part)
-        if isinstance(given, dict | Entity):
-            said = given.get("type") if isinstance(given, dict) else given.type
-    said = plain(said)
+def _type(said: object, name: str, action: ActionType, allowed: tuple[str, ...]) -> str:
+    """Return the type of a part, as it is said, or the only one that it may have."""
     if said is None and len(allowed) == 1:
         return allowed[0]
     if not isinstance(said, str) or said not in allowed:
