@@ -594,7 +594,3 @@ def from_python(type_: Type, raw: object, schema: Schema, limits: Limits) -> obj
     if reader.problems.items:
         raise InvalidRequest(reader.problems.items)
     return value
-
-
-from_json = from_python
-"""The same: JSON has none of the types that are taken from Python only."""

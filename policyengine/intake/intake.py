@@ -208,6 +208,10 @@ class Intake:
             raw = read_document(data, self._limits, accept_now=accept_now)
         except InvalidRequest as refusal:
             return refused(refusal, self._program.digest)
+        return self._decided(raw, store, others)
+
+    def _decided(self, raw: RawRequest, store: EntityStore | None, others: Any) -> Decision:
+        """Decide a request with what the service knows; it is denied if it does not fit."""
         _give(raw, store, others)
         try:
             return self.decide(raw)
@@ -228,13 +232,8 @@ class Intake:
         def decide(read: RawRequest | InvalidRequest) -> Decision:
             if isinstance(read, InvalidRequest):
                 return refused(read, self._program.digest)
-            _give(read, store, others)
             read.now = moment if read.now is None else read.now
-            try:
-                return self.decide(read)
-            except InvalidRequest as refusal:
-                denied = refused(refusal, self._program.digest, asked_request(read))
-                return denied.ignoring(read.ignored)
+            return self._decided(read, store, others)
 
         try:
             batch = read_batch(data, self._limits, accept_now=accept_now)
