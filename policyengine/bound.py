@@ -261,11 +261,11 @@ class BoundSubject(Immutable):
             residual, since, until = compiled.specializer.for_subject(subject, now)
             decide = residual.decide
         knows_line = subject.line is not None or not program.needs(target).subject.line
-        decide = intake.fast.taking(target, decide, direct=subject.plain_ and knows_line)
+        decide = intake.fast.from_any_form(target, decide, direct=subject.plain_ and knows_line)
         since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
         residuals = _by_type(dict(valid))
-        self._by_action[action] = intake.fast.taking_objects(action, residuals)
+        self._by_action[action] = intake.fast.from_objects(action, residuals)
 
 
 _NEVER: Final = -(1 << 62)

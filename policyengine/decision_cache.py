@@ -30,7 +30,7 @@ from policyengine.model.types import TargetKey
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import from_datetime, slot
 from policyengine.runtime.bounded_cache import BoundedCache
-from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.compiled_target import CompiledTarget
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -62,7 +62,7 @@ class _Target(Struct, frozen=True, eq=False):
     """
 
     needs: RequestNeeds
-    compiled: Compiled
+    compiled: CompiledTarget
     on_trial: bool
     _readers: dict[int, Callable[[Any], object]] = field(default_factory=dict)
 

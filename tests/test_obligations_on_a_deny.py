@@ -109,7 +109,7 @@ def test_where_no_forbid_owes_anything_a_deny_works_nothing_out(engine, monkeypa
         POLICY.split("    forbid susp", maxsplit=1)[0] + "} gate view { permit all_of: any }"
     )
     decision = plain.decide(user(level=0), "read", doc())
-    monkeypatch.setattr(compiled_target.Compiled, "make_details", None)
+    monkeypatch.setattr(compiled_target.CompiledTarget, "make_details", None)
     assert decision.obligations == ()
 
 

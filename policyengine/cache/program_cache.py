@@ -32,7 +32,7 @@ from policyengine.runtime.program import Program
 if TYPE_CHECKING:
     from policyengine.compiler.lowered import Rule
     from policyengine.compiler.target_compiler import TargetCompiler
-    from policyengine.runtime.compiled_target import Compiled
+    from policyengine.runtime.compiled_target import CompiledTarget
     from policyengine.semantics.checked import CheckedSet
 
 MANY: Final = 100
@@ -125,7 +125,7 @@ class _Kept(Struct, eq=False):
     check: Callable[[], CheckedSet]
     _last: tuple[TargetKey, tuple[Rule, ...]] | None = None
 
-    def compiled(self, target: TargetKey) -> Compiled:
+    def compiled(self, target: TargetKey) -> CompiledTarget:
         """Return the compiled rules of *target*."""
         with gc_paused():
             module: _Module | None = self._find("module", target)
@@ -149,14 +149,14 @@ class _Kept(Struct, eq=False):
         objects: dict[str, object],
         giving: tuple[str, ...],
         reach: tuple[bool, bool, bool],
-    ) -> Compiled:
-        """Load what was generated for *target*; *reach*: whether it is timed, follows and is owing (`Compiled`)."""
-        from policyengine.runtime.compiled_target import Compiled  # with the first request
+    ) -> CompiledTarget:
+        """Load what was generated for *target*; *reach*: whether it is timed, follows and is owing (`CompiledTarget`)."""
+        from policyengine.runtime.compiled_target import CompiledTarget  # with the first request
         from policyengine.runtime.generated import classes_of, file_name, run, show_all
 
         timed, follows, owing = reach
         file = file_name(self.digest, target)
-        linked = Compiled(
+        linked = CompiledTarget(
             digest=self.digest,
             target=target,
             classes=classes_of(self.schema, target),

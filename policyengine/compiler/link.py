@@ -12,7 +12,7 @@ from policyengine.compiler.outline import outline_rules
 from policyengine.compiler.simplify import simplify_rule
 from policyengine.compiler.target_compiler import TargetCompiler
 from policyengine.model.types import TargetKey
-from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.compiled_target import CompiledTarget
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.program import Program
 from policyengine.semantics.checked import CheckedSet, Variable
@@ -28,7 +28,7 @@ def link(checked: CheckedSet) -> Program:
     )
 
 
-def compile_target(checked: CheckedSet, target: TargetKey) -> Compiled:
+def compile_target(checked: CheckedSet, target: TargetKey) -> CompiledTarget:
     """Lower, simplify, generate and load the decision function of one target."""
     rules = partial(simplified, checked, target)
     outlined = cache(partial(outline_rules, checked, target))

@@ -37,7 +37,7 @@ from policyengine.compiler.lowered import Rule
 from policyengine.compiler.specialize import decision_key, generate_tests, residual_rules, tests_of
 from policyengine.model.types import Schema, TargetGates, TargetKey
 from policyengine.runtime.compiled_rule import Function, Judges
-from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.compiled_target import CompiledTarget
 from policyengine.runtime.directory import Rules
 from policyengine.runtime.gc_pause import gc_paused
 from policyengine.runtime.generated import classes_of, file_name, run, show, show_all
@@ -77,7 +77,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         """The gates that apply."""
         return self.schema.gates_of(self.target)
 
-    def compiled(self) -> Compiled:
+    def compiled(self) -> CompiledTarget:
         """Generate and load the decision function."""
         made = decision_module(self.target, self.rules(for_details=False), self.gates)
         self.outlined()  # a small part of the work, so that the first reason need not wait for it
@@ -93,10 +93,10 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         reached: Dependencies,
         *,
         load: Callable[[], Loaded],
-        make_specializer: Callable[[Compiled], Specializer | None],
+        make_specializer: Callable[[CompiledTarget], Specializer | None],
         file: str,
-    ) -> Compiled:
-        return Compiled(
+    ) -> CompiledTarget:
+        return CompiledTarget(
             digest=self.digest,
             target=self.target,
             classes=classes_of(self.schema, self.target),
@@ -148,7 +148,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         of_deny, of_allow = (functions[name] for name in GROUNDS)
         return of_deny, of_allow
 
-    def specializer(self, whole: Compiled) -> Specializer | None:
+    def specializer(self, whole: CompiledTarget) -> Specializer | None:
         """Return what specializes *whole* for subjects; None if no rule depends on a subject alone."""
         rules = self.rules(for_details=False)
         if not can_specialize(rules):
@@ -157,7 +157,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
         asking = generate_tests(tests)
         functions = run(asking.tree, asking.objects, f"{self.file}:tests")
         reached = dependencies_of(rules)
-        made = weakref.WeakValueDictionary[object, Compiled]()
+        made = weakref.WeakValueDictionary[object, CompiledTarget]()
 
         def specialize(profile: SubjectProfile) -> Residual:
             known = {

@@ -54,9 +54,9 @@ class FastPaths:
         self._program = program
         self._limits = limits
         self._store = store
-        self._takers: dict[TargetKey, Function] = {}
+        self._open_readers: dict[TargetKey, Function] = {}
         if self._serves():
-            self._take(tuple(self.readers.by_target))
+            self._add(tuple(self.readers.by_target))
 
     def _serves(self) -> bool:
         return self._store is None or problem_of(self._store, self._program.schema) is None
@@ -121,34 +121,36 @@ class FastPaths:
 
     def is_open(self, target: TargetKey) -> bool:
         """Whether requests for *target* have a fast path."""
-        return target in self._takers
+        return target in self._open_readers
 
     def open(self, target: TargetKey) -> None:
         """Make the fast path for *target*, of which a valid request has come in."""
-        if target not in self._takers and self._serves() and self.readers.open(target):
-            self._take([target])
+        if target not in self._open_readers and self._serves() and self.readers.open(target):
+            self._add([target])
 
-    def _take(self, targets: Iterable[TargetKey]) -> None:
-        """Let requests for *targets* be decided by their readers."""
+    def _add(self, targets: Iterable[TargetKey]) -> None:
+        """Have requests for *targets*, which have readers, decided without further checks."""
         for target in targets:
-            self._takers[target] = self._taker(target, self._program.compiled(target).decide)
+            self._open_readers[target] = self._reader(target, self._program.compiled(target).decide)
         actions: dict[str, dict[tuple[str, str], Function]] = {action: {} for action, *_ in targets}
-        for target in list(self._takers):
+        for target in list(self._open_readers):
             if target[0] in actions:
                 compiled = self._program.compiled(target)
                 direct = not compiled.follows  # else it gives them to the reader in any case
-                actions[target[0]][target[1:]] = self.taking(target, compiled.decide, direct=direct)
+                actions[target[0]][target[1:]] = self.from_any_form(
+                    target, compiled.decide, direct=direct
+                )
         for action, deciders in actions.items():
             only = next(iter(deciders.values()))
             decide = only if len(deciders) == 1 else _by_types(deciders)
-            self.by_action[action] = self.taking_objects(action, decide)
+            self.by_action[action] = self.from_objects(action, decide)
 
     def register(self, class_: Any, type_: str, *sources: Any) -> None:
         """Take objects of *class_* for entities of *type_* (`Objects.register`)."""
         self.readers.objects.register(class_, type_, *sources)
-        self._take(tuple(self._takers))
+        self._add(tuple(self._open_readers))
 
-    def taking_objects(self, action: str, decide: Function) -> Function:
+    def from_objects(self, action: str, decide: Function) -> Function:
         """Return *decide*, which decides requests for *action*, for objects of registered classes as well."""
         if not self.readers.objects:
             return decide
@@ -192,27 +194,30 @@ class FastPaths:
         mapped = self.readers.objects.find(type(part))
         return type_of(part) if mapped is None else mapped.type.name
 
-    def taking(self, target: TargetKey, decide: Function, *, direct: bool = True) -> Function:
+    def from_any_form(
+        self, target: TargetKey, decide: Function, *, direct: bool = True
+    ) -> Function:
         """Return *decide*, a generated function for *target* that is open, for requests in any form.
 
         It is the same code: its parameter `take` gets the reader, which ends in *decide*. *direct*:
         whether built parts may be decided about without the reader.
         """
-        take = self._taker(target, decide)
+        take = self._reader(target, decide)
         # What is built must be compared with what a store says.
         return _with_defaults(decide, 0, None, take) if direct and self._store is None else take
 
-    def _taker(self, target: TargetKey, decide: Function) -> Function:
+    def _reader(self, target: TargetKey, decide: Function) -> Function:
+        """Return the reader of *target*, which ends in *decide*."""
         store = None if self._store is None else self._store.by_key
         return _with_defaults(self.readers.by_target[target], 0, None, store, decide)
 
-    def taker(self, action: str, subject: Any, resource: Any) -> Function:
-        """Return the function that decides requests with others; raises where there is none.
+    def reader(self, action: str, subject: Any, resource: Any) -> Function:
+        """Return the reader that decides requests with others; raises where there is none.
 
         It takes subject, resource, context, time and the others; it returns None, or fails, where a
         request must be validated in full.
         """
-        return self._takers[action, type_of(subject), type_of(resource)]
+        return self._open_readers[action, type_of(subject), type_of(resource)]
 
 
 class _ByClasses(dict[tuple[type, type], tuple[Read, Read]]):

@@ -176,8 +176,8 @@ class Intake:
                 if entities is None:
                     found = self.fast.by_action[action](subject, resource, context, moment)
                 else:
-                    take = self.fast.taker(action, subject, resource)
-                    found = take(subject, resource, context, moment, entities)
+                    read = self.fast.reader(action, subject, resource)
+                    found = read(subject, resource, context, moment, entities)
             except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
                 pass
             return found

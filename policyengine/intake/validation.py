@@ -82,7 +82,7 @@ class Validator:
 
         *store*: that of the engine, unless the request has one.
         """
-        (action, *_), given = self.asked(raw, store)
+        (action, *_), given = self.target_and_parts(raw, store)
         assert given.subject is not None
         assert given.resource is not None
         assert given.context is not None
@@ -90,7 +90,7 @@ class Validator:
             given.subject, action, given.resource, given.context, given.now, given.fields, given.entities
         )  # fmt: skip
 
-    def asked(
+    def target_and_parts(
         self,
         raw: RawRequest,
         store: EntityStore | None,
@@ -134,7 +134,9 @@ class Validator:
                 return target, GivenParts(one, other, context, moment, fields, known)
         raise InvalidRequest(reading.problems.items)
 
-    def given(self, raw: RawRequest, target: TargetKey, store: EntityStore | None) -> GivenParts:
+    def given_parts(
+        self, raw: RawRequest, target: TargetKey, store: EntityStore | None
+    ) -> GivenParts:
         """Return the parts of a request for *target* that are given, in canonical values.
 
         Those that are None are not; nor need they have all that rules read. Raises `InvalidRequest`

@@ -100,7 +100,7 @@ class PartialDecider:
         if isinstance(unknowns, str) or not isinstance(unknowns, Iterable):
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
         paths = frozenset(_path(text, schema, target) for text in unknowns)
-        given = self._validator.given(raw, target, self._store)
+        given = self._validator.given_parts(raw, target, self._store)
         known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
         rules, tables = self._rules.of(target, known)
         whole = partial(_whole, self._decide, raw)

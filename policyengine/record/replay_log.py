@@ -92,7 +92,7 @@ def _replay(engine: PolicyEngine, record: Mapping[str, Any]) -> Replayed:
         return _whatever_is_missing(engine, record, read, now)
     parts = _given(subject), action, _given(resource), _shown(asked["context"])
     raw = RawRequest(*parts, now, fields, [*map(_given, asked["entities"])])
-    given = engine._intake.validator.given(raw, target, None)  # noqa: SLF001 - as above
+    given = engine._intake.validator.given_parts(raw, target, None)  # noqa: SLF001 - as above
     entities = {**given.entities}
     for one in (subject, resource, *asked["entities"]):
         key = one["type"], _id(one)

@@ -59,7 +59,7 @@ def search(
     if searched is None:
         raise ValueError(f"a {unknown} is searched for in a store: make one with `engine.store`")
     intake.validator.keep_others(raw)
-    target, given = intake.validator.asked(raw, store, unknown, type_)
+    target, given = intake.validator.target_and_parts(raw, store, unknown, type_)
     raw.action, raw.now = target[0], given.now  # one moment for all that is asked
     raw.context = {} if raw.context is None else raw.context
     searched_type = target[1 if unknown == "subject" else 2]

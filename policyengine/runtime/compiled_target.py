@@ -72,7 +72,7 @@ class ByRules(dict[int, Kept]):
         return made
 
 
-class Compiled(Struct, eq=False, dict=True, weakref=True):
+class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
     *timed*: whether time plays any part, *follows* whether some rule follows to other
@@ -94,7 +94,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
     classes: tuple[type[Entity], type[Entity], type[Record]]
     module: dict[str, Any]
     load: Callable[[], tuple[Rules, Judges | None]]
-    make_specializer: Callable[[Compiled], Specializer | None]
+    make_specializer: Callable[[CompiledTarget], Specializer | None]
     source: Callable[[], str]
     needs: RequestNeeds = field(default_factory=RequestNeeds)
 
@@ -116,7 +116,7 @@ class Compiled(Struct, eq=False, dict=True, weakref=True):
         }
 
     def __repr__(self) -> str:
-        return f"Compiled({self.target!r})"  # the module may hold tables of any size
+        return f"CompiledTarget({self.target!r})"  # the module may hold tables of any size
 
     # ---- deciding -----------------------------------------------------------------------
 
@@ -315,13 +315,13 @@ def _looked_up(entities: Mapping[Key, Entity], key: Key) -> Entity | None:
         return None
 
 
-_kept: Final[WeakValueDictionary[tuple[str, TargetKey], Compiled]] = WeakValueDictionary()
+_kept: Final[WeakValueDictionary[tuple[str, TargetKey], CompiledTarget]] = WeakValueDictionary()
 """What the sets that are in force have compiled. It goes with the last of them that uses it."""
 
 
 def compiled_once(
-    digest: str, target: TargetKey, make: Callable[[TargetKey], Compiled]
-) -> Compiled:
+    digest: str, target: TargetKey, make: Callable[[TargetKey], CompiledTarget]
+) -> CompiledTarget:
     """Return the compiled rules of *target* of the set of that digest, made by *make* if need be."""
     found = _kept.get((digest, target))
     if found is None:  # two threads may meet here, and two sets then have their own

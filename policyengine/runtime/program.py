@@ -13,7 +13,7 @@ from policyengine.model.types import Schema, TargetKey
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
     from policyengine.model.valid_request import ValidRequest
-    from policyengine.runtime.compiled_target import Compiled
+    from policyengine.runtime.compiled_target import CompiledTarget
 
 
 class Program(Struct, eq=False, weakref=True):
@@ -26,15 +26,15 @@ class Program(Struct, eq=False, weakref=True):
     digest: str
     schema: Schema
     needs: Callable[[TargetKey], RequestNeeds]
-    _compile: Callable[[TargetKey], Compiled]
-    _used: dict[TargetKey, Compiled] = field(default_factory=dict)
+    _compile: Callable[[TargetKey], CompiledTarget]
+    _used: dict[TargetKey, CompiledTarget] = field(default_factory=dict)
 
     def decide(self, request: ValidRequest) -> Decision:
         """Decide a request that was validated."""
         target = request.action, request.subject.type, request.resource.type
         return self.compiled(target).answer(request)
 
-    def compiled(self, target: TargetKey) -> Compiled:
+    def compiled(self, target: TargetKey) -> CompiledTarget:
         """Return the compiled rules of *target*."""
         found = self._used.get(target)
         if found is None:

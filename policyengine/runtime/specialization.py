@@ -10,7 +10,7 @@ from msgspec import Struct, field
 from policyengine.model.entities import Entity
 from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.runtime.compiled_rule import Function
-from policyengine.runtime.compiled_target import Compiled
+from policyengine.runtime.compiled_target import CompiledTarget
 
 SubjectProfile: TypeAlias = tuple[bool | None, ...]
 """The results of the tests for a subject; None for a test that failed, which is evaluated again each time."""
@@ -33,7 +33,7 @@ _SOON: Final = 1_000_000
 class Residual(Struct, frozen=True, eq=False):
     """What is left to decide, and how many *rules* that takes."""
 
-    compiled: Compiled
+    compiled: CompiledTarget
     rules: int
 
 
@@ -49,7 +49,7 @@ class Specializer(Struct, eq=False):
     them reads the time. *specialize* makes a residual; `_made` counts their rules.
     """
 
-    whole: Compiled
+    whole: CompiledTarget
     tests: Sequence[Function]
     timed: bool
     specialize: Callable[[SubjectProfile], Residual]
@@ -59,7 +59,7 @@ class Specializer(Struct, eq=False):
     _asked: int = 0
     _made: int = 0
 
-    def for_subject(self, subject: Entity, now: int) -> tuple[Compiled, int, int]:
+    def for_subject(self, subject: Entity, now: int) -> tuple[CompiledTarget, int, int]:
         """Return the compiled rules for *subject*, and the moments from and before which they hold.
 
         A result at one moment is not known to hold before it.
