@@ -18,6 +18,12 @@ from policyengine.compiler.generate import (
     shared_shape,
 )
 from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
+from policyengine.compiler.sentence_codegen import (
+    SayingShape,
+    generate_sayings,
+    quiet_or_told,
+    saying_shape,
+)
 from policyengine.model.outcome import Obligation
 from policyengine.model.shown import shower, shown_value
 from policyengine.model.values import text_of
@@ -87,6 +93,7 @@ class RuleMaker(Struct, frozen=True, eq=False):
     file: str
     _shapes: dict[SharedShape, RuleFunctions] = field(default_factory=dict)
     _values: dict[ir.Expr, compiled.Function] = field(default_factory=dict)
+    _sayings: dict[SayingShape, compiled.Function] = field(default_factory=dict)
 
     def make(self, numbers: Sequence[int]) -> list[compiled.Rule]:
         """Return the rules of these numbers."""
@@ -102,7 +109,7 @@ class RuleMaker(Struct, frozen=True, eq=False):
             named = NamedFunctions(run(generated.tree, generated.objects, self.file), generated)
             self._values.update({expr: named.value(expr) for expr in generated.values})
             made = []
-            for rule, found in zip(rules, shapes, strict=True):
+            for rule, found, says in zip(rules, shapes, self._says(rules), strict=True):
                 if found is None:
                     functions = named.of(rule)
                 else:
@@ -110,8 +117,23 @@ class RuleMaker(Struct, frozen=True, eq=False):
                     shared = self._shapes.get(shape) or named.shared(rule)
                     functions = self._shapes.setdefault(shape, shared).with_row(row)
                 value = self._values.__getitem__
-                made.append(compiled_rule(rule, functions, value, self.contested))
+                made.append(compiled_rule(rule, functions, value, self.contested, says))
         return made
+
+    def _says(self, rules: Sequence[Rule]) -> list[compiled.Saying | None]:
+        """Return what says what is false of each of *rules*, if it is a permit that can be asked so."""
+        shapes = [
+            saying_shape(rule, self.contested[rule.gate]) if rule.effect == "permit" else None
+            for rule in rules
+        ]
+        found = {shape[0]: rule for rule, shape in zip(rules, shapes, strict=True) if shape}
+        new = {shape: rule for shape, rule in found.items() if shape not in self._sayings}
+        if new:
+            made = generate_sayings(new)
+            functions = run(made.tree, made.objects, f"{self.file}:says")
+            for shape, name in made.names.items():
+                self._sayings.setdefault(shape, functions[name])
+        return [None if one is None else (self._sayings[one[0]], one[1]) for one in shapes]
 
     def _has_new_value(self, rule: Rule) -> bool:
         parts = (part.expr for part in parts_of(rule))
@@ -138,11 +160,12 @@ def compiled_rule(
     functions: RuleFunctions,
     value: Callable[[ir.Expr], compiled.Function],
     contested: Mapping[str, frozenset[str]],
+    says: compiled.Saying | None = None,
 ) -> compiled.Rule:
     """Return a rule of its *functions*.
 
     *value* gives what computes something that is shown or owed; *contested*: what permits of each gate
-    compare with different constants.
+    compare with different constants; *says*: as in `runtime.compiled_rule.Rule`.
     """
     made = _Parts(value, contested[rule.gate])
     keys = tuple(map(made.key, rule.keys))
@@ -155,6 +178,7 @@ def compiled_rule(
         valid_until=rule.valid_until,
         fails=functions.fails,
         blames=functions.blames,
+        says=says,
         turns=functions.turns,
         fields=rule.fields,
         owed=tuple(_known_obligation(duty) for duty in rule.duties if duty.is_known),
@@ -214,8 +238,7 @@ class _Parts(Struct, frozen=True, eq=False):
     def sentence(self, sentence: Sentence) -> prepared_texts.Sentence:
         """Return what is said of a condition, without the constants that other permits ask for."""
         test = None if sentence.test is None else self.computed(sentence.test)
-        told = self.paths.isdisjoint(sentence.paths)
-        return test, self.text(sentence.text if told else sentence.quiet)
+        return test, self.text(quiet_or_told(sentence, self.paths))
 
     def key(self, key: Key) -> compiled.Key:
         """Return what the rule compares with constants."""

@@ -63,7 +63,7 @@ def split_constants(
     constants: list[object] = []
     for condition in conditions:
         aspect, constant = _split(condition)
-        if anywhere and not (isinstance(aspect, Aspect) and _has_no_constant(aspect.asked)):
+        if anywhere and not (isinstance(aspect, Aspect) and has_no_constant(aspect.asked)):
             aspect, constant = _split_anywhere(condition)
         aspects.append(aspect)
         constants.append(constant)
@@ -90,7 +90,7 @@ def _split(condition: ir.Expr) -> tuple[Aspect | ir.Expr, object]:
 
 def _split_anywhere(condition: ir.Expr) -> tuple[Aspect | ir.Expr, object]:
     """Return *condition* without the constants that stand anywhere in it, and these."""
-    if isinstance(condition, ir.Const) or _has_no_constant(condition):
+    if isinstance(condition, ir.Const) or has_no_constant(condition):
         return condition, None
     count = sum(map(_is_constant, ir.walk(condition)))
     constants: list[object] = []
@@ -107,7 +107,8 @@ def _split_anywhere(condition: ir.Expr) -> tuple[Aspect | ir.Expr, object]:
     return Aspect("holds", asked), constants[0] if count == 1 else tuple(constants)
 
 
-def _has_no_constant(node: ir.Expr) -> bool:
+def has_no_constant(node: ir.Expr) -> bool:
+    """Whether nothing stands in *node* that rules of one shape may differ in."""
     return ir.is_path(node) or not any(map(_is_constant, ir.walk(node)))
 
 

@@ -118,7 +118,7 @@ def shower(type_: Type) -> Callable[[Any], str]:
             return lambda value: shown_set([show(one) for one in value])
         case Primitive("bool") | RecordType() | TableType():
             return partial(shown_value, type_)
-        case Primitive("int" | "decimal" | "datetime" | "duration" | "months" as name):
+        case Primitive("int" | "decimal" | "datetime" | "duration" | "months" | "ip" as name):
             return PRIMITIVE_TEXT[name]  # short, of digits, letters and signs
         case Primitive(name):
             text = PRIMITIVE_TEXT[name]

@@ -119,6 +119,9 @@ class Ip(NamedTuple):
         return self.first == self.last
 
     def __str__(self) -> str:
+        version, first, last = self
+        if version == _V4 and first == last:  # as most are
+            return f"{first >> 24}.{first >> 16 & 255}.{first >> 8 & 255}.{first & 255}"
         return str(self.to_python())
 
     def to_python(self) -> IPv4Address | IPv6Address | IPv4Network | IPv6Network:

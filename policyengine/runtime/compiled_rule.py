@@ -30,6 +30,9 @@ from policyengine.runtime.prepared_texts import (
 Function: TypeAlias = Callable[..., Any]
 """A generated function of the roots of a request (`Request.roots`)."""
 
+Saying: TypeAlias = tuple[Function, tuple[Any, ...]]
+"""What returns the text about the first false condition of a rule, or its number, None if none is: a function of a row and the roots, and the row."""
+
 FAILED: Final = "failed while it was evaluated"
 """What is said of a rule that raised something."""
 
@@ -182,7 +185,8 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
-    where no condition can be; *blames* does so of the conditions that have a sentence. *turns* adds to a
+    where no condition can be; *blames* does so of the conditions that have a sentence. *says* returns what is said of that
+    condition, where rules are many and it need not be looked for. *turns* adds to a
     list the moments at which a condition may turn, None where `Judges` do so; *owes* and *refers* those at which what is owed or referred to may
     change; None if it cannot.
     *owed*: obligations whose arguments are constants, made once; *duties*: the others. *waivers*:
@@ -193,6 +197,7 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
 
     fails: Function | None
     blames: Function | None
+    says: Saying | None
     turns: Function | None
     fields: frozenset[str] | None
     owed: tuple[Obligation, ...]

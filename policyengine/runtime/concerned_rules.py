@@ -1,7 +1,7 @@
 """Make the reason of a deny from the few rules, of many, that the request concerns.
 
-Each rule is asked once, for the number of its first false condition. That says whether the rule is satisfied, and it
-is by that number that what is said of it is found.
+Each rule is asked once, for what is said of its first false condition, or for the number of that, by which what is said of
+it is found. Either says whether the rule is satisfied.
 """
 
 from __future__ import annotations
@@ -11,12 +11,16 @@ from typing import Any, Final, TypeAlias
 
 from msgspec import Struct, field
 
-from policyengine.runtime.compiled_rule import Function, Key, Rule
+from policyengine.model.request_messages import MOST_REASONS
+from policyengine.runtime.compiled_rule import Function, Key, Rule, Saying
 from policyengine.runtime.directory import values_of
 from policyengine.runtime.judged_request import JudgedRequest, Said, prepared_said, said_by_forbid
 from policyengine.runtime.prepared_texts import Words, joined_texts
 
 _MOST_PLANS: Final = 64
+
+Roots: TypeAlias = tuple[Any, ...]
+"""The roots of a request (`Request.roots`)."""
 
 _Forbid: TypeAlias = tuple[Function, Words]
 
@@ -32,8 +36,9 @@ _Plan: TypeAlias = tuple[_Gate, ...]
 class ConcernedRules(Struct, frozen=True, eq=False):
     """The rules in force that some requests concern, and what distinguishes such requests.
 
-    *tests* find the first false condition of each that may be false, *permits* of the permits by gate, and *forbids* of
-    the forbids, with what is said of each, first to an auditor and then to all. *keys*: which may hold or not; of the others
+    *tests* find the first false condition of each that may be false, and *forbids* of the forbids, with what is said of each,
+    first to an auditor and then to all. *sayings*: of the permits by gate, what says it at once, unless they are so many that
+    not all is said; else its number. *keys*: which may hold or not; of the others
     it is known that they hold. *plain*: whether nothing else distinguishes requests, as waivers and obligations
     of a request's own do.
     """
@@ -42,7 +47,7 @@ class ConcernedRules(Struct, frozen=True, eq=False):
     keys: tuple[Key, ...]
     plain: bool
     forbids: tuple[tuple[_Forbid, ...], tuple[_Forbid, ...]]
-    permits: tuple[Function, ...]
+    sayings: tuple[Saying, ...]
     _constants: tuple[frozenset[object], ...]
     _rules: tuple[Rule, ...]  # the permits
     _plans: dict[tuple[bool, ...], tuple[_Plan, _Plan]] = field(default_factory=dict)
@@ -66,12 +71,12 @@ class ConcernedRules(Struct, frozen=True, eq=False):
             keys=tuple(keys.values()),
             plain=not any(rule.waivers or rule.duties for rule in rules),
             forbids=(_denying(forbids, to_all=False), _denying(forbids, to_all=True)),
-            permits=tuple(map(_test, permits)),
+            sayings=tuple(map(_saying if len(permits) <= MOST_REASONS else _asking, permits)),
             _constants=tuple([key.constants for key in keys.values()]),
             _rules=tuple(permits),
         )
 
-    def has(self, roots: tuple[Any, ...]) -> tuple[bool, ...]:
+    def has(self, roots: Roots) -> tuple[bool, ...]:
         """Return which of the keys hold."""
         if not self.keys:
             return ()
@@ -79,34 +84,38 @@ class ConcernedRules(Struct, frozen=True, eq=False):
         return tuple([v in c for v, c in zip(values, self._constants, strict=True)])
 
     def reason_of_deny(
-        self, roots: tuple[Any, ...], judged: Callable[[], JudgedRequest], *, public: bool
+        self, roots: Roots, judge: Callable[[Roots], JudgedRequest], *, public: bool
     ) -> str | None:
         """Return the reason of a deny; None if no rule denies.
 
-        *judged* gives the request if no permit is satisfied. Fails where a rule does.
+        *judge* gives a request of which no rule is satisfied. Fails where a rule does.
         """
         subject, resource, context, now, entities = roots
-        said = [
-            words
-            for fails, words in self.forbids[public]
-            if fails(subject, resource, context, now, entities) is None
-        ]
+        said: list[Words] = []
+        for fails, words in self.forbids[public]:
+            if fails(subject, resource, context, now, entities) is None:
+                said.append(words)
         if not said:
-            false = [f(subject, resource, context, now, entities) for f in self.permits]
-            for permits, parts in self._plan(self.has(roots), judged)[public]:
-                if None not in false[permits]:
-                    said += [texts[0 if n is None else false[n]] for n, texts in parts]
+            has = self.has(roots) if self.keys else ()
+            plan = self._plans.get(has) or self._plan(has, judge(roots))
+            false: list[Any] = []
+            for says, row in self.sayings:
+                false.append(says(row, subject, resource, context, now, entities))
+            for permits, parts in plan[public]:
+                if None in false[permits]:
+                    continue
+                for number, texts in parts:
+                    if number is None:
+                        said.append(texts[0])
+                    else:
+                        found = false[number]
+                        said.append(found if type(found) is str else texts[found])
         return joined_texts(said, subject, resource, context, now, entities) if said else None
 
-    def _plan(
-        self, has: tuple[bool, ...], judged: Callable[[], JudgedRequest]
-    ) -> tuple[_Plan, _Plan]:
-        plans = self._plans.get(has)
-        if plans is None:
-            case = judged()
-            plans = self._planned(case, to_all=False), self._planned(case, to_all=True)
-            if len(self._plans) < _MOST_PLANS:
-                self._plans[has] = plans
+    def _plan(self, has: tuple[bool, ...], case: JudgedRequest) -> tuple[_Plan, _Plan]:
+        plans = self._planned(case, to_all=False), self._planned(case, to_all=True)
+        if len(self._plans) < _MOST_PLANS:
+            self._plans[has] = plans
         return plans
 
     def _planned(self, case: JudgedRequest, *, to_all: bool) -> _Plan:
@@ -132,6 +141,20 @@ def _is_known(key: Key, rule: Rule, found_by: Collection[str]) -> bool:
 
 def _denying(rules: Iterable[Rule], *, to_all: bool) -> tuple[_Forbid, ...]:
     return tuple([(_test(r), prepared_said(said_by_forbid(r), to_all=to_all)) for r in rules])
+
+
+def _saying(rule: Rule) -> Saying:
+    return rule.says or _asking(rule)
+
+
+def _asking(rule: Rule) -> Saying:
+    return _number, (_test(rule),)
+
+
+def _number(row: tuple[Function], *roots: Any) -> int | None:
+    """Return the number of the first false condition of a rule of which no function says more."""
+    number: int | None = row[0](*roots)
+    return number
 
 
 def _test(rule: Rule) -> Function:

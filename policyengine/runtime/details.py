@@ -58,7 +58,7 @@ class Explainer(Struct, eq=False, dict=True):
     judges: Judges | None
     _reasons: tuple[_Reasons, _Reasons] = field(default_factory=lambda: ({}, {}))
     _cases: dict[object, JudgedRequest] = field(default_factory=dict)
-    _concerned: dict[tuple[tuple[int, ...], int], ConcernedRules] = field(default_factory=dict)
+    _concerned: list[ConcernedRules] = field(default_factory=list)
 
     def details(self, request: ValidRequest) -> Details:
         """Return the details of the decision on *request*."""
@@ -129,14 +129,17 @@ class Explainer(Struct, eq=False, dict=True):
         """Return the rules that may play a part, of many. What is a bug may fail."""
         now = roots[3]
         begun = bisect_right(self.bounds, now) if self.bounds else 0
-        numbers = self.directory.concerned(roots)
-        found = self._concerned.get((numbers, begun))
+        place, others = self.directory.concerned(roots)
+        key = (begun, *others) if others else (begun,)
+        found: ConcernedRules | None = place.kept.get(key)
         if found is None:
-            rules = [rule for rule in self.rules.at(sorted(numbers)) if rule.in_force(now)]
+            numbers = sorted([*place.numbers, *others])
+            rules = [rule for rule in self.rules.at(numbers) if rule.in_force(now)]
             found_by = self.directory.found_by(self.directory.values(roots))
             found = ConcernedRules.of(rules, found_by, self.gates.names)
             if len(self._concerned) < _MOST_CASES:
-                self._concerned[numbers, begun] = found
+                self._concerned.append(found)
+                place.kept[key] = found
         return found
 
     def _reason_of_deny(self, roots: tuple[Any, ...], *, public: bool) -> str | None:
@@ -145,7 +148,7 @@ class Explainer(Struct, eq=False, dict=True):
             found = self._concerning(roots)
             if not found.plain:
                 return None
-            return found.reason_of_deny(roots, lambda: self._unsatisfied(roots), public=public)
+            return found.reason_of_deny(roots, self._unsatisfied, public=public)
         except Exception:  # noqa: BLE001 - then each rule is looked at by itself
             return None
 

@@ -21,8 +21,9 @@ from policyengine.runtime.compiled_rule import Key, Rule
 Places: TypeAlias = dict[tuple[str, ...], dict[tuple[object, ...], list[int]]]
 """The numbers of rules by the paths at which they ask for values, and by those values."""
 
+_Paths: TypeAlias = tuple[str, ...]
 _NumbersByValues: TypeAlias = Mapping[tuple[object, ...], list[int]]
-_Picked: TypeAlias = Callable[[list[object]], tuple[object, ...]]
+_Picked: TypeAlias = Callable[[Sequence[object]], tuple[object, ...]]
 
 _MOST_PLACES: Final = 64
 """Places under which one rule is filed."""
@@ -139,10 +140,35 @@ class Rules(Struct, eq=False, weakref=True):
         return iter(self.at(range(len(self.outline.heads))))
 
 
+class Place(Struct, eq=False):
+    """Where rules are filed by values at paths that all ask for: *numbers* of those that ask for no more, and of those always looked at.
+
+    *inner*: the others, by all that they ask for. *kept*: what is kept for requests of this place, by what distinguishes them.
+    """
+
+    numbers: tuple[int, ...]
+    inner: tuple[tuple[_Picked, _NumbersByValues], ...]
+    kept: dict[tuple[int, ...], Any] = field(default_factory=dict)
+
+
+class _Filed(Struct, frozen=True, eq=False):
+    """How rules are filed: *keys* of all paths, what reads the values at the *common* ones, and the *numbers* of rules by these.
+
+    *inner*: by the same, those that ask for more, by all their paths; *picking*: what picks the values at these.
+    """
+
+    keys: Sequence[Key]
+    common: Callable[[tuple[Any, ...]], tuple[object, ...]]
+    numbers: _NumbersByValues
+    inner: Mapping[tuple[object, ...], Mapping[_Paths, _NumbersByValues]]
+    picking: Mapping[_Paths, _Picked]
+
+
 class Directory(Struct, eq=False, dict=True):
     """The rules of a target that are not advisory, by what they ask for."""
 
     rules: Rules
+    _places: dict[tuple[object, ...], Place] = field(default_factory=dict)
 
     @cached_property
     def paths(self) -> Mapping[str, Key]:
@@ -163,14 +189,35 @@ class Directory(Struct, eq=False, dict=True):
             numbers += places.get(tuple([values[path] for path in paths]), ())
         return sorted(numbers)
 
-    def concerned(self, roots: tuple[Any, ...]) -> tuple[int, ...]:
-        """Return the same numbers in some order for a request with these *roots*, of which no more is read than that takes."""
-        keys, filed = self._filed
-        values = values_of(keys, roots)
-        numbers = [*self.rules.outline.always]
-        for picked, places in filed:
+    def concerned(self, roots: tuple[Any, ...]) -> tuple[Place, tuple[int, ...]]:
+        """Return the place where the rules for a request with these *roots* are filed, and their numbers besides, in some order.
+
+        No more is read of the request than that takes.
+        """
+        filed = self._filed
+        common = filed.common(roots)
+        place = self._places.get(common)
+        if place is None:
+            place = self._place(common)
+        if not place.inner:
+            return place, ()
+        values = values_of(filed.keys, roots)
+        numbers: list[int] = []
+        for picked, places in place.inner:
             numbers += places.get(picked(values), ())
-        return tuple(numbers)
+        return place, tuple(numbers)
+
+    def _place(self, common: tuple[object, ...]) -> Place:
+        """Return the place of rules that are filed by the values at common paths, and keep it, unless there are none."""
+        filed = self._filed
+        numbers, inner = filed.numbers.get(common), filed.inner.get(common)
+        if numbers is None and inner is None:
+            return self._nowhere
+        always = self.rules.outline.always
+        found = () if inner is None else tuple(inner.items())
+        picked = tuple([(filed.picking[paths], places) for paths, places in found])
+        place = Place((*always, *(numbers or ())), picked)
+        return self._places.setdefault(common, place)
 
     def found_by(self, values: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
         """Return, by the ids of the rules that are found by those values, at which paths these are."""
@@ -182,12 +229,28 @@ class Directory(Struct, eq=False, dict=True):
         }
 
     @cached_property
-    def _filed(self) -> tuple[Sequence[Key], Sequence[tuple[_Picked, _NumbersByValues]]]:
-        """The keys by which rules are filed; what picks the values of some, and the numbers of the rules."""
+    def _nowhere(self) -> Place:
+        return Place(tuple(self.rules.outline.always), ())
+
+    @cached_property
+    def _filed(self) -> _Filed:
         filed = self.rules.outline.filed
-        places = {path: number for number, path in enumerate(dict.fromkeys(chain(*filed)))}
-        keys = [self.paths[path] for path in places]
-        return keys, [(_picking([places[path] for path in paths]), filed[paths]) for paths in filed]
+        at = {path: number for number, path in enumerate(dict.fromkeys(chain(*filed)))}
+        common = tuple([path for path in at if all(path in paths for paths in filed)])
+        inner: dict[tuple[object, ...], dict[_Paths, dict[tuple[object, ...], list[int]]]] = {}
+        for paths, places in filed.items():
+            if paths != common:
+                outer = _picking([paths.index(path) for path in common])
+                for values, numbers in places.items():
+                    of_common = inner.setdefault(outer(values), {})
+                    of_common.setdefault(paths, {})[values] = numbers
+        return _Filed(
+            keys=[self.paths[path] for path in at],
+            common=_reading([self.paths[path] for path in common]),
+            numbers=filed.get(common, {}),
+            inner=inner,
+            picking={paths: _picking([at[path] for path in paths]) for paths in filed},
+        )
 
     @cached_property
     def _permits(self) -> Mapping[str, tuple[RuleHead, ...]]:
@@ -234,10 +297,29 @@ def values_of(keys: Iterable[Key], roots: tuple[Any, ...]) -> list[object]:
         return [key.value(roots) for key in keys]
 
 
+def _reading(keys: Sequence[Key]) -> Callable[[tuple[Any, ...]], tuple[object, ...]]:
+    """Return what does as `values_of`; of one key, as rules mostly have in common, in less time."""
+    if len(keys) != 1:
+        return lambda roots: tuple(values_of(keys, roots))
+    key, read = keys[0], keys[0].read
+
+    def value(roots: tuple[Any, ...]) -> tuple[object, ...]:
+        subject, resource, context, now, entities = roots
+        try:
+            return (read(subject, resource, context, now, entities),)
+        except Exception:  # noqa: BLE001 - then it is found out whether it is absent
+            return (key.value(roots),)
+
+    return value
+
+
 def _picking(places: Sequence[int]) -> _Picked:
     if len(places) > 1:
         return itemgetter(*places)
-    return lambda values: (values[places[0]],)
+    if not places:
+        return lambda _: ()
+    only = places[0]
+    return lambda values: (values[only],)
 
 
 def _key_at(path: str, rule: Rule) -> Key:

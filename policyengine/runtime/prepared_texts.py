@@ -165,15 +165,21 @@ def joined_texts(
 ) -> str:
     """Return the reason that prepared texts make, as `together` does."""
     if len(parts) <= MOST_REASONS:
-        texts = {
-            part if isinstance(part, str) else part(subject, resource, context, now, entities): None
-            for part in parts
-        }
+        texts: dict[str, None] = {}
+        for part in parts:
+            if isinstance(part, str):
+                texts[part] = None
+            else:
+                texts[part(subject, resource, context, now, entities)] = None
         text = "; ".join(texts)
         if 0 < len(text) < SHORT:
             return text
-    each = (_said(part, (subject, resource, context, now, entities)) for part in parts)
+    each = map(_saying((subject, resource, context, now, entities)), parts)
     return joined(each, len(parts)) or NOTHING_SAID  # no more are asked for than are said
+
+
+def _saying(roots: tuple[Any, ...]) -> Callable[[Words], str]:
+    return lambda part: _said(part, roots)
 
 
 def _said(part: Words, roots: tuple[Any, ...]) -> str:

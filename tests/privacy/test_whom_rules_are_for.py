@@ -11,8 +11,10 @@ from hypothesis import given, settings
 
 from policyengine import PolicyEngine
 from policyengine.compiler import generate
+from policyengine.explain.explainer import reasons_of
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
+from policyengine.reference.evaluation import Env
 from tests.strategies.loading import load
 from tests.strategies.seeds import SEEDS
 from tests.whole import share
@@ -108,6 +110,9 @@ def test_compiled_and_reference_say_the_same(judged):
                 asked = loaded.request(**request(rng))
                 decision = loaded.program.decide(asked)
                 assert decision.reason == reasons.reason(loaded.checked, asked)
+                told = reasons_of(loaded.checked, Env(asked, loaded.checked.schema))
+                fresh = loaded.program.decide(asked)  # of which nothing else was asked
+                assert (fresh.reason_for("auditor"), fresh.reason_for("user")) == told
                 context = json.loads(loaded.program.decide(asked).to_bytes())["context"]
                 assert (tuple(context["rules"]), context["more_rules"]) == reasons.listed(
                     loaded.checked, asked
