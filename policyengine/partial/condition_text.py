@@ -16,6 +16,7 @@ from policyengine.compiler import ir
 from policyengine.compiler.simplify import replaced, simplify
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import (
+    DATETIME,
     STRING,
     EntityRefType,
     EnumType,
@@ -117,13 +118,15 @@ class ConditionWriter(Struct, frozen=True, eq=False):
 
     def _comparison(self, node: ir.Binary | ir.Overlaps | ir.AllIn) -> str:
         match node:
-            case ir.Binary("in", right, ir.Entry(ir.Above(), left)):
-                return self._infix(left, "within", right)
-            case ir.Binary("in" | "not in" as op, right, ir.Operation("prefixes", (left,))):
+            case ir.Binary(
+                "in" | "not in" as op,
+                right,
+                ir.Entry(ir.Above(), left) | ir.Operation("prefixes", (left,)),
+            ):
                 return self._infix(left, "within" if op == "in" else "not within", right)
             case ir.Binary("<=", left, right) if isinstance(self.types.type_of(left), SetType):
                 return self._infix(left, "subset", right)
-            case ir.Binary("-", ir.Const(_, 0), right):
+            case ir.Binary("-", ir.Const(type_, 0), right) if type_ != DATETIME:
                 return f"-{self._part(right)}"
             case ir.Binary(op, left, right):
                 return self._infix(left, op, right)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from policyengine.model.limits import DIGITS
 from policyengine.model.types import (
+    DATETIME,
+    DURATION,
+    INT,
     EntityRefType,
     EnumType,
     LevelsType,
@@ -15,7 +19,14 @@ from policyengine.model.types import (
     TaxonomyType,
     Type,
 )
-from policyengine.model.values import ABSENT, slot, text_of
+from policyengine.model.values import (
+    ABSENT,
+    can_be_given,
+    from_datetime,
+    slot,
+    text_of,
+    to_datetime,
+)
 from policyengine.syntax.expression_layout import quoted
 from policyengine.syntax.grammar import reserved_words
 
@@ -23,8 +34,10 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def written(type_: Type, value: object) -> str:
-    """Return the text of a constant in a rule."""
+    """Return the text of a constant in a rule: of a number that no rule may write, how it is computed."""
     match type_:
+        case Primitive() if isinstance(value, int) and not can_be_given(type_, value):
+            return f"({_computed(type_, value)})"
         case EntityRefType(name):
             return f"{name} {quoted(str(value))}"
         case SetType(element):
@@ -45,6 +58,19 @@ def written(type_: Type, value: object) -> str:
             return f"{word} {quoted(text_of(type_, value))}"
         case _:
             return text_of(type_, value)
+
+
+def _computed(type_: Primitive, value: int) -> str:
+    """Return an expression of numbers that a rule may write, whose value is one that none may."""
+    if type_ == DATETIME:
+        last = from_datetime(to_datetime(value))
+        return f"{written(DATETIME, last)} + {written(DURATION, value - last)}"
+    times, rest = divmod(value, _PART)
+    product = f"{written(INT, times)} * {written(type_, _PART)}"
+    return f"{product} + {written(type_, rest)}" if rest else product
+
+
+_PART: Final = 10 ** (DIGITS - 1)
 
 
 def as_name(text: str) -> str:

@@ -13,7 +13,7 @@ taxonomy Use { research { academic } ads }
 levels Tier = low < high
 entity Org in Org
 entity User {
-    uses: set<Use>, nets: set<ip>, homes: set<path>, orgs: set<Org>, words: set<string>, flag: bool, tier: Tier,
+    use: Use, uses: set<Use>, nets: set<ip>, homes: set<path>, orgs: set<Org>, words: set<string>, flag: bool, tier: Tier,
     since: datetime, age: int, home?: { city: string, zip?: string }
 }
 action read by User on User with { use: Use, from: ip, at: path, org: Org, word: string }
@@ -23,6 +23,8 @@ permit a: read when RULE
 AS_IT_WAS = [
     "context.use within resource.uses",
     "resource.uses within subject.uses",
+    "resource.use within context.use",
+    "resource.use not within context.use",
     'context.word like "a*b"',
     r'context.word like "a\\*b*"',
     'context.word endswith "x"',
@@ -48,6 +50,7 @@ AS_IT_WAS = [
     "resource.since + 30d < subject.since",
     "resource.since + 1mo < subject.since",
     "resource.since == 2026-01-01",
+    "1970-01-01 - resource.since > 0s",
     "resource.tier >= subject.tier",
     'context.org == Org "a"',
     "context.org.id == context.word",
@@ -71,6 +74,31 @@ def test_what_is_left_is_a_condition_of_the_language(condition: str, text: str):
     assert left.text == text
     again = PolicyEngine.from_text(SET.replace("RULE", text)).partial(action="read")
     assert again.text == text
+
+
+LARGE = {
+    "10_000_000_000 * subject.age > resource.age": "resource.age < 100 * 100000000000000000",
+    "-10_000_000_000 * subject.age - 1 in {resource.age}": "-101 * 100000000000000000 + 99999999999999999 in {resource.age}",
+    "subject.age * (subject.age * subject.age) > resource.age": "resource.age < 10000000000 * 100000000000000000",
+    "subject.age * (subject.age * (subject.age * subject.age)) > resource.age":
+        "resource.age < 100 * 100000000000000000 * 100000000000000000",
+    "90_000_000_000_000.0001 * subject.age > resource.price": "resource.price < 9000000000 * 10000000000000.0 + 100000.0",
+    "9000w * subject.age > resource.since - now": "resource.since - now < 54432000 * 1157407d9h46m40s",
+    "subject.since + 300010d > resource.since": "resource.since < 9999-12-31T23:59:59.999999Z + 5d1us",
+    "resource.age in {subject.age * 10_000_000_000, 1}": "resource.age in {100 * 100000000000000000, 1}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("condition", "text"), LARGE.items())
+def test_what_no_policy_may_write_is_written_as_it_is_computed(condition: str, text: str):
+    declared = SET.replace("age: int", "age: int, price: decimal")
+    engine = PolicyEngine.from_text(declared.replace("RULE", condition))
+    age = 1_000_000_000
+    subject = {"type": "User", "id": "u", "properties": {"age": age, "since": "9178-08-13"}}
+    left = engine.partial(action="read", subject=subject)
+    assert left.text == text
+    again = PolicyEngine.from_text(declared.replace("RULE", left.text))
+    assert again.partial(action="read").text == left.text
 
 
 @pytest.mark.parametrize(
