@@ -103,6 +103,14 @@ def pytest_runtest_teardown() -> Iterator[None]:
         assert left_on
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _visit_few_objects(request: pytest.FixtureRequest) -> None:
+    """Leave out of garbage collection what earlier tests keep, for modules that collect: they visit all objects."""
+    if hasattr(request.module, "gc"):
+        gc.collect()
+        gc.freeze()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Collect without garbage collection, and leave out of it what was collected: tens of thousands of tests stay.
