@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from itertools import chain
 from pathlib import Path
 
@@ -117,9 +118,19 @@ ONLY_IN = {
 }  # fmt: skip
 
 
-def imports(file: Path) -> Iterator[tuple[str, int]]:
-    """Yield every module that *file* imports, wherever in it, with the line."""
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+@cache
+def tree(file: Path) -> ast.Module:
+    return ast.parse(file.read_text(encoding="utf-8"))
+
+
+@cache
+def imports(file: Path) -> tuple[tuple[str, int], ...]:
+    """Return every module that *file* imports, wherever in it, with the line."""
+    return tuple(_imports(file))
+
+
+def _imports(file: Path) -> Iterator[tuple[str, int]]:
+    for node in ast.walk(tree(file)):
         match node:
             case ast.Import(names):
                 yield from ((alias.name, node.lineno) for alias in names)
@@ -201,7 +212,7 @@ def import_graph() -> dict[str, set[str]]:
     for name, file in names.items():
         if name == "__init__":
             continue  # the package names everything for type checkers, and is imported by all
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in ast.walk(tree(file)):
             match node:
                 case ast.Import(aliases):
                     found = [alias.name for alias in aliases]
