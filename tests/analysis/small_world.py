@@ -102,6 +102,7 @@ def every_request(action="read"):
         }
 
 
+@cache
 def validated_requests(action="read"):
     checked = checked_of("permit p: any when resource.hidden and " + " and ".join(ATOMS) + "\n")
     validator = Validator(checked.schema, checked.needs, Limits())

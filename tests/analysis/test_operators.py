@@ -76,7 +76,7 @@ def test_what_is_claimed_of_two_conditions_is_so_where_not_all_can_be_known():
 
     found = {atom: held(atom) for atom in (*ATOMS, *ROUGH)}
     pairs = [*product(ROUGH, found)]
-    for one, other in pairs[:: len(pairs) // share(len(pairs), 24)]:
+    for one, other in pairs[:: len(pairs) // share(len(pairs), 48)]:
         both, neither = f"{one} and {other}", f"{one} and not ({other})"
         texts = (one, other, both, neither)
         checked = checked_of("".join(f"permit p{n}: read when {t}\n" for n, t in enumerate(texts)))
