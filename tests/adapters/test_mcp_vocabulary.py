@@ -130,7 +130,7 @@ SCHEMAS: Any = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=share(60, 4), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=share(60, 10), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.fixed_dictionaries({"name": TEXTS, "inputSchema": SCHEMAS}), max_size=3))
 def test_any_manifest_is_a_vocabulary_or_refused(tools: list[Any]):
     try:

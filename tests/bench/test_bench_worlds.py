@@ -15,7 +15,7 @@ from bench.questions.platform import platform, said
 from bench.questions.workspace_typed import decided
 from bench.worlds import beside, platform_why, sharing, tenants, workspace, workspace_by_hand
 from bench.worlds import platform_by_hand as by_hand
-from bench.worlds.platform import POLICIES, requests
+from bench.worlds.platform import requests
 from bench.worlds.platform_json_by_hand import read
 from policyengine import PolicyEngine
 from policyengine.intake.validation import Validator
@@ -75,7 +75,7 @@ def test_all_operations_are_decided_alike_for_the_same_reasons():
 def test_what_is_written_by_hand_gives_what_decisions_about_documents_give():
     engine = PolicyEngine.load(workspace.POLICIES)
     answers = []
-    for asked in workspace.requests(engine, 600):
+    for asked in workspace.requests(engine, share(600, 3)):
         answers.append(workspace_by_hand.answer(*asked.by_hand))
         assert decided(engine.decide(*asked.built, now=asked.by_hand[-1])) == answers[-1]
     shown = [(bool(one.masks), bool(one.owed)) for one in answers if one.exposed]
@@ -83,7 +83,7 @@ def test_what_is_written_by_hand_gives_what_decisions_about_documents_give():
 
 
 def test_the_requests_are_always_the_same():
-    engine = PolicyEngine.load(POLICIES)
+    engine = platform(TINY.requests).engine
     first, again = ([asked.wire for asked in requests(engine, 60)] for _ in range(2))
     assert first == again
     assert len(set(first)) == 60

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.whole import share
+
 pytest.importorskip("sqlalchemy")
 from sqlalchemy import create_engine, inspect, select
 from sqlalchemy.orm import Session, selectinload
@@ -27,7 +29,7 @@ from tests.filters.governed_world import (
     stored,
 )
 
-MANY = 400 if "TEST_DATABASES" in os.environ else 40
+MANY = 400 if "TEST_DATABASES" in os.environ else share(40, 2)
 MAY = {
     "read": lambda owner, title: owner == "me",
     "create": lambda owner, title: owner == "me",

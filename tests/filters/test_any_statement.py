@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from tests.whole import share
+
 pytest.importorskip("sqlalchemy")
 from sqlalchemy import delete, except_, func, intersect, literal, select, union, union_all, update
 from sqlalchemy.exc import DBAPIError
@@ -33,7 +35,7 @@ from tests.filters.governed_world import (
 
 NOTE: Any = Note.__table__
 REPORT: Any = Report.__table__
-MANY = 400 if "TEST_DATABASES" in os.environ else 40
+MANY = 400 if "TEST_DATABASES" in os.environ else share(40, 2)
 
 
 @pytest.fixture(scope="module", params=DATABASES)

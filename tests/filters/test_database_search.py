@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.whole import share
+
 pytest.importorskip("sqlalchemy")
 import sqlalchemy as sa
 from attrs import evolve
@@ -36,7 +38,7 @@ from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import some_attributes, some_now
 
-SETS = 15
+SETS = share(15, 2)
 
 
 def all_pages(search: Any, **asked: Any) -> list[str]:

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.whole import share
+
 pytest.importorskip("sqlalchemy")
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -49,7 +51,7 @@ from tests.strategies.loading import TooCostlyError, load
 from tests.strategies.policies import all_targets, make_world
 from tests.strategies.requests import some_attributes, some_now
 
-SETS = 15
+SETS = share(15, 2)
 
 
 @contextmanager
