@@ -56,7 +56,7 @@ class PolicyEngine(Decider, Immutable):
     """A policy set in force. Make one with `load` or `from_text`."""
 
     # Every decision reads the last two, and a slot is read faster.
-    __slots__ = ("__dict__", "__weakref__", "_fast", "_time_of")
+    __slots__ = ("__dict__", "__weakref__", "_fast", "_times")
 
     def __init__(
         self, program: Program, checked: Callable[[], CheckedSet], *, limits: Limits,
@@ -69,6 +69,7 @@ class PolicyEngine(Decider, Immutable):
         self._limits = limits
         self._store = store
         self._fast: dict[str, Function] = {}  # by action: `FastPaths.by_action`
+        self._times: dict[str, Callable[[object], int]] = {}  # `FastPaths.times`
         self._handlers = handlers or {}
         self._origin = origin
         self._on_decision = on_decision
@@ -77,13 +78,11 @@ class PolicyEngine(Decider, Immutable):
     @cached_property
     def _intake(self) -> Intake:
         """The intake of requests that no fast path takes; loaded with the first of them."""
-        from policyengine.intake.fast_path import time_of_caller
         from policyengine.intake.intake import Intake
 
-        self._time_of = time_of_caller
         parts, readers = (self._program, self._limits, self._store), self._prepared.readers
         if self._on_decision is None:
-            return Intake(*parts, self._fast, readers)
+            return Intake(*parts, self._fast, self._times, readers)
         from policyengine.intake.recorded_intake import RecordedIntake
 
         return RecordedIntake(self._on_decision, *parts, readers)  # `decide` finds no fast path
@@ -295,7 +294,7 @@ class PolicyEngine(Decider, Immutable):
                 found: Decision | None = (
                     self._fast[action](subject, resource, context)
                     if now is None
-                    else self._fast[action](subject, resource, context, self._time_of(now))
+                    else self._fast[action](subject, resource, context, self._times[action](now))
                 )
                 if found is not None:
                     return found

@@ -7,7 +7,7 @@ all that is accepted here, and returns the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from functools import partial
 from types import FunctionType
@@ -38,7 +38,8 @@ class FastPaths:
 
     *by_action* is the engine's, and filled here: the functions that decide about requests in any form that give subject,
     resource and context, and perhaps the time; it returns None, or fails, where a request must be
-    validated in full. *readers*: those that there are of the same program and limits.
+    validated in full. *times*: by action, what makes of a caller's time what such a function takes. *readers*: those that there
+    are of the same program and limits.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class FastPaths:
         limits: Limits,
         store: EntityStore | None,
         by_action: dict[str, Function],
+        times: dict[str, Callable[[object], int]],
         readers: Readers | None = None,
     ) -> None:
         self.by_action = by_action
+        self.times = times
         self.readers = readers or Readers(program, limits)
         self._program = program
         self._limits = limits
@@ -143,6 +146,8 @@ class FastPaths:
         for action, deciders in actions.items():
             only = next(iter(deciders.values()))
             decide = only if len(deciders) == 1 else _by_types(deciders)
+            timed = any(self._program.compiled((action, *types)).timed for types in deciders)
+            self.times[action] = time_of_caller if timed else time_without_effect
             self.by_action[action] = self.from_objects(action, decide)
 
     def register(self, class_: Any, type_: str, *sources: Any) -> None:
@@ -292,6 +297,11 @@ def time_of_caller(now: object) -> int:
     if isinstance(now, int):
         raise NeedsFullValidation
     return time_but_zero(now)
+
+
+def time_without_effect(now: object) -> int:
+    """Return the time of a caller where no rule asks for it: 0, if it is seen at once that it is one."""
+    return 0 if type(now) is datetime and now.tzinfo is UTC else time_of_caller(now)
 
 
 def moment_of(now: object) -> int:

@@ -47,9 +47,10 @@ class Intake:
         limits: Limits,
         store: EntityStore | None,
         by_action: dict[str, Function],
+        times: dict[str, Callable[[object], int]],
         readers: Readers | None = None,
     ) -> None:
-        self.fast = FastPaths(program, limits, store, by_action, readers)
+        self.fast = FastPaths(program, limits, store, by_action, times, readers)
         self._objects = self.fast.readers.objects
         self.validator = Validator(program.schema, program.needs, limits, self._objects)
         self._program = program

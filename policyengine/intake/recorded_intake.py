@@ -41,7 +41,7 @@ class RecordedIntake(Intake):
         self, on_decision: OnDecision, program: Program, limits: Limits, store: EntityStore | None,
         readers: Readers,
     ) -> None:  # fmt: skip
-        super().__init__(program, limits, store, {}, readers)
+        super().__init__(program, limits, store, {}, {}, readers)
         self._on_decision = on_decision
         self.waits = bool(getattr(on_decision, "waits", False))
 
