@@ -13,9 +13,10 @@ from typing import Any, TypeAlias
 from msgspec import Struct
 
 from policyengine.compiler import ir
-from policyengine.compiler.emitter import ROW, Emitter, Module, Variable, identifier
+from policyengine.compiler.emitter import ROW, Emitter, Module, identifier
 from policyengine.compiler.generate import bound_in, number_lines
 from policyengine.compiler.lowered import Part, Rule, Sentence, Text
+from policyengine.compiler.provenance import Variable
 from policyengine.compiler.python_nodes import name, negated
 from policyengine.compiler.shapes import Shape, has_no_constant, join_constants, split_constants
 from policyengine.compiler.simplify import TRUE
