@@ -26,14 +26,16 @@ def build_entity(
     raw: object,
     path: Path = None,
     store: EntityStore | None = None,
-    others: Iterable[tuple[object, Path]] = (),
+    others: object = (),
+    led_to: Iterable[object] = (),
     allowed: tuple[str, ...] | None = None,
 ) -> Entity:
     """Build an entity from `{"type", "id", "properties", "parents"}`.
 
     References may be given as entities: the new one then carries them, so that a request that it
     is part of knows them. *path*: where problems are. *store*: what else may be known of it. *others*:
-    entities that it refers to, each with its place. *allowed*: the types that it may have, None for any.
+    a list of entities that it refers to; *led_to*: those that were found at *path* beside it. *allowed*: the types
+    that it may have, None for any.
 
     Raises `InvalidRequest` with every problem.
     """
@@ -42,7 +44,9 @@ def build_entity(
         reader.report("PE521", path, "it is missing")
     entity = None if raw is ABSENT else reader.entity(raw, path, allowed)
     known = Known(reader.problems, reader.flawed)
-    beside = [(reader.entity(other, place), place) for other, place in others]
+    each = reader.each(others, inside(None, "entities"), limits.entities) or []
+    each += [(one, path) for one in led_to]
+    beside = [(reader.entity(other, place), place) for other, place in each]
     for given, place in ((entity, path), *beside, *reader.carried):
         if given is not None:
             known.add(given, place)
@@ -99,15 +103,6 @@ def action_of(schema: Schema, limits: Limits, raw: object) -> ActionType:
     if reader.problems.items or action is None:
         raise InvalidRequest(reader.problems.items)
     return action
-
-
-def list_of_entities(schema: Schema, limits: Limits, given: object) -> list[tuple[object, Path]]:
-    """Return the entities that are given beside others, each with its place; raises `InvalidRequest` if it is no list."""
-    reader = Reader(schema, limits, Problems(limits.problems))
-    each = reader.each(given, inside(None, "entities"), limits.entities)
-    if each is None:
-        raise InvalidRequest(reader.problems.items)
-    return each
 
 
 def with_references(properties: Mapping[str, object], carried: list[Entity]) -> dict[str, object]:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeVar
 
 from policyengine.intake.authzen import RequestDecoder, read_document
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
-from policyengine.intake.build import action_of, build_context, build_entity, list_of_entities
+from policyengine.intake.build import action_of, build_context, build_entity
 from policyengine.intake.fast_path import FastPaths, time_but_zero
 from policyengine.intake.foreign import as_list, first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
@@ -94,12 +94,11 @@ class Intake:
         wrong = None if store is None else problem_of(store, schema)
         if wrong is not None and given is not None:
             raise InvalidRequest([Problem("PE528", "store", wrong)])
-        beside = list_of_entities(schema, self._limits, others)
-        subject, known = self._objects.subject(raw)
-        beside = [(self._objects.whole(one), place) for one, place in beside]
-        beside += [(one, SUBJECT) for one in known]
+        subject, led_to = self._objects.subject(raw)
+        if isinstance(others, list):  # what is none is reported
+            others = [self._objects.whole(one) for one in others]
         store = None if wrong else store  # every request is refused for that
-        return build_entity(schema, self._limits, subject, SUBJECT, store, beside, allowed)
+        return build_entity(schema, self._limits, subject, SUBJECT, store, others, led_to, allowed)
 
     def entity_of(self, given: object) -> Entity:
         """Build the entity that an object says; raises `InvalidRequest`."""

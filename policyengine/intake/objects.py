@@ -212,9 +212,7 @@ class Objects:
         of = source.of if isinstance(source, Ref) else source
         assert of is not None
         match type_:
-            case Primitive("string"):
-                return RowAttribute(of, str, scalar)
-            case EnumType() | LevelsType() | TaxonomyType():
+            case Primitive("string") | EnumType() | LevelsType() | TaxonomyType():
                 return RowAttribute(of, str, scalar)
             case SetType(EnumType() | LevelsType() | TaxonomyType() | Primitive("string")):
                 return RowAttribute(of, frozenset, texts)

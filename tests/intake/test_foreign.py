@@ -244,7 +244,9 @@ def test_a_store_is_made_of_a_list():
         assert [path for path, _ in problems_of(lambda: ENGINE.store(entities))] == [""]  # noqa: B023 - asked at once
 
 
-@pytest.mark.parametrize("store", [[], 5, {"type": "Team", "id": "t"}, [ASKED["entities"][0]]])
+@pytest.mark.parametrize(
+    "store", [[], 5, b"ab", {"type": "Team", "id": "t"}, [ASKED["entities"][0]]]
+)
 def test_what_is_given_as_a_store_is_one(store):
     text = "package f\nentity User\naction read by User on User\npermit p: read\n"
     engine, user = PolicyEngine.from_text(text), {"type": "User", "id": "u"}
@@ -272,6 +274,12 @@ def test_what_is_given_as_a_store_is_one(store):
             lambda: DecisionCache(engine).decide(user, "read", user, entities=store),
         ):
             assert [path for path, _ in problems_of(ask)] == ["entities"]
+
+
+def test_bind_reports_what_is_wrong_with_the_subject_and_with_others_at_once():
+    unfit = {**BOB, "properties": {**BOB["properties"], "n": "x"}}
+    found = problems_of(lambda: ENGINE.bind(unfit, entities=5))
+    assert [path for path, _ in found] == ["subject.properties.n", "entities"]
 
 
 class Key:
