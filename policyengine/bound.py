@@ -260,8 +260,7 @@ class BoundSubject(Immutable):
         if compiled.specializer is not None:
             residual, since, until = compiled.specializer.for_subject(subject, now)
             decide = residual.decide
-        knows_line = subject.line is not None or not program.needs(target).subject.line
-        decide = intake.fast.from_any_form(target, decide, direct=subject.plain_ and knows_line)
+        decide = intake.fast.of_bound(target, decide, subject)
         since, until = max(since, self._from), min(until, self._until)
         valid[target[2]] = _ValidResidual(since, until, decide)
         residuals = _by_type(dict(valid))

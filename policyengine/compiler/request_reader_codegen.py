@@ -134,14 +134,7 @@ def request_reader(
     built = _BUILT.replace(" and PLACED", placed).replace("        DECIDED\n", decided)
     whole = filled(built, **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
-    nothing = readers[2]({})  # what is always the same need not be read
-    if nothing is not None and nothing.complete_:
-        body = (
-            filled(
-                "if context is None: context = nothing", nothing=writer.named("nothing", nothing)
-            )
-            + body
-        )
+    body = _without_context(writer, readers[2]) + body
     for part, type_, needed in both:
         body += writer.follow_entity(schema, part, type_, needed)
     body += writer.follow(schema, "context", context, needs.context)
@@ -149,6 +142,58 @@ def request_reader(
     return writer.finish(body, (*_PARTS, "now", "others", "store", "finish"))
 
 
+def stored_reader(
+    schema: Schema,
+    target: TargetKey,
+    needs: RequestNeeds,
+    limits: Limits,
+    read_context: Reader,
+    *,
+    timed: bool,
+) -> Callable[..., Any]:
+    """Return the reader of requests for *target* of which the subject is one of a store's, as of a bound one.
+
+    It takes subject, resource, context and time, the entities of the store, and *finish* as other readers do;
+    what gives anything but the type and the id of a resource in the store goes to *take*, its last parameter.
+    """
+    action, *names = target
+    subject, resource = (schema.entities[one] for one in names)
+    context = schema.actions[action].context
+    writer = Writer(limits)
+    body = _without_context(writer, read_context)
+    body += filled(
+        _OF_STORED, Resource=writer.named("class", entity_class(resource)),
+        Context=writer.named("class", record_class(context)), read=writer.named("read", read_context),
+    )  # fmt: skip
+    parts = (("subject", subject, needs.subject), ("found", resource, needs.resource))
+    for part, type_, needed in parts:
+        body += writer.sufficient(part, type_, needed)
+        body += writer.follow_entity(schema, part, type_, needed)
+    body += writer.sufficient("context", context, needs.context)
+    body += writer.follow(schema, "context", context, needs.context)
+    moment = expression("now or clock()" if timed else "now")
+    body += filled("return finish(subject, found, context, MOMENT, known)", MOMENT=moment)
+    return writer.finish(body, (*_PARTS, "now", "known", "finish", "take"))
+
+
+def _without_context(writer: Writer, read: Reader) -> Body:
+    """Return the statements that take the context which is not given, if nothing must be: it is always the same."""
+    nothing = read({})
+    if nothing is None or not nothing.complete_:
+        return []
+    kept = writer.named("nothing", nothing)
+    return filled("if context is None: context = nothing", nothing=kept)
+
+
+_OF_STORED: Final = """
+if type(context) is not Context:
+    context = read(NOTHING if context is None else context)
+    if type(context) is not Context: return None
+found = None
+if type(resource) is dict and len(resource) == 2:
+    found = known.get((resource["type"], resource["id"]))
+if type(found) is not Resource or context.carried_: return take(subject, resource, context, now)
+"""
 _BUILT: Final = """
 known = None
 if (

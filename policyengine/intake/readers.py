@@ -34,6 +34,7 @@ class Readers:
 
     def __init__(self, program: Program, limits: Limits) -> None:
         self.by_target: dict[TargetKey, Function] = {}
+        self._of_stored: dict[TargetKey, Function] = {}
         self.objects = Objects(program.schema, limits, program.needs)
         self._program = program
         self._limits = limits
@@ -96,6 +97,19 @@ class Readers:
             schema, target, needs, self._limits, readers, [(one.number, one.passes, one.carries) for one in checks],
             self._gathering.gather, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
+
+    def of_stored(self, target: TargetKey) -> Function:
+        """Return the reader of requests for *target* whose subject is one of a store's."""
+        from policyengine.compiler.request_reader_codegen import stored_reader
+
+        found = self._of_stored.get(target)
+        if found is None:
+            program = self._program
+            found = self._of_stored[target] = stored_reader(
+                program.schema, target, program.needs(target), self._limits,
+                self._context_reader(target[0]), timed=program.compiled(target).timed,
+            )  # fmt: skip
+        return found
 
     def _check(self, type_: EntityType | RecordType, needs: Needs) -> PartCheck:
         """Return the check of parts of that type; targets whose rules read the same of it share one."""

@@ -12,13 +12,14 @@ from __future__ import annotations
 import copy
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from random import Random
 from types import MappingProxyType, SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from policyengine import Decision, DecisionCache, InvalidRequest, PolicyEngine
+from policyengine import BoundSubject, Decision, DecisionCache, InvalidRequest, PolicyEngine
 from policyengine.analysis.remedies import SearchResult
 from policyengine.intake.store import EntityStore
 from policyengine.model.decision import refused
@@ -67,11 +68,47 @@ def every_entry_point_reads_the_same(case: Case) -> int:
             recorded: list[Decision] = []
             engine = engine.with_record(rng.choice((None, recorded.append)))
             asked = {**given, **(bare if store is not None else {})}
-            for one in (asked, *spoilt(asked, rng, 6), asked):
+            others = _other_resources(case, asked, rng) if store is not None else []
+            opened = _opened(engine, asked, others) if store is not None else None
+            for one in (asked, *others, *spoilt(asked, rng, 6), asked):
+                same = opened if _names_the_same(one.get("subject"), asked["subject"]) else None
                 for entities in (None, case.given["entities"]):
-                    count += _agree(engine, {**one, "entities": entities}, store, recorded)
+                    found = {**one, "entities": entities}
+                    count += _agree(engine, found, store, recorded, same)
         _objects_are_read_the_same(case, rng)
     return count
+
+
+def _other_resources(case: Case, asked: dict[str, Json], rng: Random) -> list[dict[str, Json]]:
+    """Return the same request about up to three others of the entities that may be in a store."""
+    kinds = case.loaded.engine.schema.actions[asked["action"]].resources
+    others = [
+        {**asked, "resource": {"type": one["type"], "id": one["id"]}}
+        for one in case.given["entities"]
+        if one["type"] in kinds
+    ]
+    return rng.sample(others, min(3, len(others)))
+
+
+def _opened(
+    engine: PolicyEngine, asked: dict[str, Json], others: Iterable[dict[str, Json]]
+) -> BoundSubject | None:
+    """Return the subject, bound, once one of some requests about it was decided, so that others are read quickly."""
+    try:
+        bound = engine.bind(asked["subject"])
+    except InvalidRequest:
+        return None
+    for one in (asked, *others):
+        with suppress(InvalidRequest):
+            bound.decide(one["action"], one["resource"], one["context"])
+    return bound
+
+
+def _names_the_same(spoilt: Json, given: dict[str, str]) -> bool:
+    """Whether the type and the id that are *given* were left as they are, and nothing was added."""
+    return (
+        type(spoilt) is dict and len(spoilt) == 2 and all(spoilt.get(k) is given[k] for k in given)
+    )
 
 
 def _objects_are_read_the_same(case: Case, rng: Random) -> None:
@@ -123,12 +160,16 @@ def _agree(
     asked: dict[str, Json],
     store: EntityStore | None,
     recorded: list[Decision],
+    opened: BoundSubject | None,
 ) -> bool:
-    """Whether a request is refused; raises if two entry points differ on it, or if it is *recorded* otherwise."""
+    """Whether a request is refused; raises if two entry points differ on it, or if it is *recorded* otherwise.
+
+    *opened*: its subject, about which others were decided before.
+    """
     expected = seen(
         lambda: engine._program.decide(engine._intake.validator.validate_parts(store, **asked))
     )
-    for name, ask in entry_points(engine, asked):
+    for name, ask in entry_points(engine, asked, opened):
         for _ in range(2):
             recorded.clear()
             found = seen(ask)
@@ -170,9 +211,9 @@ def seen(ask: Callable[[], Any]) -> Seen:
 
 
 def entry_points(
-    engine: PolicyEngine, asked: dict[str, Json]
+    engine: PolicyEngine, asked: dict[str, Json], opened: BoundSubject | None = None
 ) -> Iterator[tuple[str, Callable[[], Any]]]:
-    """Give each entry point that can be asked this request."""
+    """Give each entry point that can be asked this request; *opened* is its subject, if it was bound before."""
     subject, action, resource, context, entities = (
         asked.get(name, {}) for name in ("subject", "action", "resource", "context", "entities")
     )
@@ -187,6 +228,8 @@ def entry_points(
         pass
     else:
         yield "bound", lambda: bound.decide(action, resource, context, **more)
+    if opened is not None:
+        yield "opened", lambda: opened.decide(action, resource, context, **more)
     yield "explain", lambda: _explained(engine, subject, action, resource, context, entities)
     if entities is None:
         yield "many", lambda: engine.decide_many([(subject, action, resource, context)])[0]
