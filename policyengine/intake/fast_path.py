@@ -24,7 +24,7 @@ from policyengine.model.masks import ID, field_and_mask, field_type, masks_of
 from policyengine.model.records import Record
 from policyengine.model.types import TargetKey
 from policyengine.model.valid_request import Apart, Entities, ValidRequest, together
-from policyengine.model.values import EPOCH, check_moment, from_datetime, parse_datetime
+from policyengine.model.values import EPOCH, from_datetime, parse_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.bounded_cache import BoundedCache
 from policyengine.runtime.compiled_rule import Function
@@ -301,8 +301,12 @@ def type_of(entity: Any) -> str:
 
 
 def time_of(now: object) -> int:
-    """Return a time that may be written as a string; raises `ValueError` or `TypeError`."""
-    return parse_datetime(now) if type(now) is str else moment_of(now)
+    """Return a time in microseconds since 1970; raises `ValueError` or `TypeError`."""
+    if type(now) is str:
+        return parse_datetime(now)
+    if isinstance(now, datetime):
+        return from_datetime(now)
+    raise TypeError(now)
 
 
 def time_but_zero(now: object) -> int:
@@ -314,26 +318,15 @@ def time_but_zero(now: object) -> int:
 
 
 def time_of_caller(now: object) -> int:
-    """Return a time as `time_but_zero` does, but for a number, which full validation refuses."""
+    """Return a time as `time_but_zero` does, and most with fewer calls."""
     if type(now) is datetime and now.tzinfo is UTC:  # as most are: `from_datetime`, without a call
         since = now - EPOCH
         moment = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
         if moment:
             return moment
-    if isinstance(now, int):
-        raise NeedsFullValidation
     return time_but_zero(now)
 
 
 def time_without_effect(now: object) -> int:
     """Return the time of a caller where no rule asks for it: 0, if it is seen at once that it is one."""
     return 0 if type(now) is datetime and now.tzinfo is UTC else time_of_caller(now)
-
-
-def moment_of(now: object) -> int:
-    """Return a time of Python's in microseconds since 1970; raises `ValueError` or `TypeError`."""
-    if type(now) is int:
-        return check_moment(now)
-    if isinstance(now, datetime):
-        return from_datetime(now)
-    raise TypeError(now)

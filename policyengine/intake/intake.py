@@ -28,6 +28,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.types import ActionType
 from policyengine.model.valid_request import ValidRequest
+from policyengine.model.values import to_datetime
 from policyengine.runtime import clock
 from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
@@ -145,8 +146,7 @@ class Intake:
 
     def decide_parts(self, *parts: Any) -> Decision:
         """Decide the request of these parts, in the order of `raw_request`."""
-        *_, now, _, entities = parts
-        if type(entities) is list and type(now) is not int and not self._objects:
+        if type(parts[-1]) is list and not self._objects:  # the others, which may be read again
             decision = self._decide_quickly(parts, None)
             if decision is not None:
                 return decision
@@ -227,7 +227,7 @@ class Intake:
     ) -> Evaluations:
         """Decide a batch in JSON, or one that was parsed; never raises for what it says."""
         store, others = _store_and_others(entities, self._limits.entities)
-        moment = clock.now()
+        moment = to_datetime(clock.now())
 
         def decide(read: RawRequest | InvalidRequest) -> Decision:
             if isinstance(read, InvalidRequest):

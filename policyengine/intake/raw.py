@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import Any
 
 from msgspec import Struct
 
-from policyengine.intake.foreign import Refused
 from policyengine.intake.store import EntityStore
 from policyengine.model.request import Request
-from policyengine.model.request_messages import got
-from policyengine.model.values import to_datetime
 
 
 class RawRequest(Struct):
@@ -36,21 +32,8 @@ class RawRequest(Struct):
 def asked_request(raw: RawRequest) -> Request:
     """Return a request as it was asked."""
     entities = raw.entities if raw.store is None else raw.store
-    now = raw.now
-    if type(now) is int:  # the moment of many requests
-        with suppress(Exception):  # one that there is not is said as it was
-            now = to_datetime(now)
-    parts = raw.subject, raw.action, raw.resource, raw.context, now, raw.fields, entities
+    parts = raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, entities
     return Request(*parts)
-
-
-def time_or_refusal(now: Any) -> Any:
-    """Return a time, or the refusal of a number: one of seconds, as `time.time()` is, would be a moment in 1970."""
-    # What it says it is may be another thing.
-    if not issubclass(type(now), int) or type(now) is bool:
-        return now
-    expected = 'expected a datetime (a string like "2026-09-01T10:00:00Z")'
-    return Refused("PE505", f"{expected}, got {got(int.__int__(now), private=False)}")
 
 
 def raw_request(
@@ -63,7 +46,6 @@ def raw_request(
     entities: Any = None,
 ) -> RawRequest:
     """Return the request of these parts, as a caller gives them; a store may be given as *entities*."""
-    now = time_or_refusal(now)
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return RawRequest(subject, action, resource, context, now, fields, None, entities)
     return RawRequest(subject, action, resource, context, now, fields, entities)

@@ -15,7 +15,7 @@ from msgspec import Struct
 
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
-from policyengine.intake.fast_path import moment_of
+from policyengine.intake.fast_path import time_of
 from policyengine.intake.foreign import as_list, plain
 from policyengine.intake.objects import Objects
 from policyengine.intake.raw import RawRequest, raw_request
@@ -39,7 +39,7 @@ from policyengine.model.request_messages import (
 )
 from policyengine.model.types import DATETIME, ActionType, EntityType, Schema, TargetKey
 from policyengine.model.valid_request import Entities, ValidRequest
-from policyengine.model.values import ABSENT, INVALID
+from policyengine.model.values import ABSENT, INVALID, moment_text
 from policyengine.runtime import clock
 
 NeedsOf: TypeAlias = Callable[[TargetKey], RequestNeeds]
@@ -72,9 +72,10 @@ class Validator:
         return self._limits
 
     def validate_parts(self, store: EntityStore | None = None, **parts: Any) -> ValidRequest:
-        """Validate the request of these parts (see `RawRequest`)."""
+        """Validate the request of these parts (see `RawRequest`); *now* may be in microseconds here."""
         raw = raw_request(**{"subject": ABSENT, "action": ABSENT, "resource": ABSENT, **parts})
-        raw.now = parts.get("now")  # which may be microseconds here
+        if type(raw.now) is int:
+            raw.now = moment_text(raw.now)
         return self.validate(raw, store)
 
     def validate(self, raw: RawRequest, store: EntityStore | None = None) -> ValidRequest:
@@ -186,7 +187,7 @@ class Validator:
             if type(context) is not made or context.carried_:
                 return None
         try:
-            moment = clock.now() if raw.now is None else moment_of(raw.now)
+            moment = clock.now() if raw.now is None else time_of(raw.now)
         except Exception:  # noqa: BLE001 - of a class, or a time zone, of somebody's
             return None
         return GivenParts(raw.subject, raw.resource, context, moment, None, known)
@@ -295,11 +296,8 @@ class _Reading:
         """Read the time; None is now."""
         if raw is None:
             return clock.now()
-        try:
-            return moment_of(raw)
-        except Exception:  # noqa: BLE001 - of a class, or a time zone, of somebody's
-            read = self.reader.value(DATETIME, raw, _NOW)
-            return read if isinstance(read, int) else None
+        read = self.reader.value(DATETIME, raw, _NOW)
+        return read if isinstance(read, int) else None
 
     def fields(
         self,

@@ -7,6 +7,7 @@ from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.types import Schema
+from policyengine.model.values import to_datetime
 from policyengine.reverse.page import Page
 from policyengine.runtime import clock
 
@@ -17,7 +18,9 @@ def allowed_actions(
     """Return the actions of *raw*, which lacks one, that are allowed; raises as `PolicyEngine.actions` does."""
     intake.validator.keep_others(raw)
     subject, resource = intake.validator.types(raw, store)
-    raw.now = clock.now() if raw.now is None else raw.now  # one moment for all that is asked
+    raw.now = (
+        to_datetime(clock.now()) if raw.now is None else raw.now
+    )  # one moment for all that is asked
     allowed: list[str] = []
     refusals: dict[str, InvalidRequest] = {}
     fitting = False

@@ -17,6 +17,7 @@ from policyengine.intake.store import EntityStore
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.types import TargetKey
+from policyengine.model.values import to_datetime
 from policyengine.reverse.candidates import Candidates
 from policyengine.reverse.page import Page, place_of, question_digest, token_of
 
@@ -60,7 +61,7 @@ def search(
         raise ValueError(f"a {unknown} is searched for in a store: make one with `engine.store`")
     intake.validator.keep_others(raw)
     target, given = intake.validator.target_and_parts(raw, store, unknown, type_)
-    raw.action, raw.now = target[0], given.now  # one moment for all that is asked
+    raw.action, raw.now = target[0], to_datetime(given.now)  # one moment for all that is asked
     raw.context = {} if raw.context is None else raw.context
     searched_type = target[1 if unknown == "subject" else 2]
     ordered = searched.index.ordered(searched_type)
@@ -73,7 +74,7 @@ def search(
         placed = (ordered.numbers.get(id_, -1) for id_ in found)
         numbers = iter(sorted(number for number in placed if number >= start))
     most = max(1, MOST_LOOKED_AT // max(1, len(raw.entities or ()) // _FEW_OTHERS))
-    return _page(_decider(intake, raw, unknown), ordered, numbers, most, question, limit)
+    return _page(_decider(intake, raw, unknown, given.now), ordered, numbers, most, question, limit)
 
 
 def _question(digest: str, unknown: str, target: TargetKey, given: GivenParts) -> bytes:
@@ -91,14 +92,16 @@ def _others(given: GivenParts, store: EntityStore) -> dict[str, list[str]]:
     return others
 
 
-def _decider(intake: Intake, raw: RawRequest, unknown: str) -> Callable[[Entity], Decision]:
-    """Return what decides about an entity as the *unknown* part of *raw*."""
+def _decider(
+    intake: Intake, raw: RawRequest, unknown: str, now: int
+) -> Callable[[Entity], Decision]:
+    """Return what decides about an entity as the *unknown* part of *raw*, *now*."""
 
     def in_full(entity: Entity) -> Decision:
         setattr(raw, unknown, entity)
         return intake.decide(raw)
 
-    if not (raw.fields is raw.entities is raw.store is None and raw.now):  # 0 would be the present
+    if not (raw.fields is raw.entities is raw.store is None and now):  # 0 would be the present
         return in_full
 
     def decide(entity: Entity) -> Decision:
@@ -107,7 +110,7 @@ def _decider(intake: Intake, raw: RawRequest, unknown: str) -> Callable[[Entity]
         )
         try:
             decide_quickly = intake.fast.by_action[raw.action]
-            found: Decision | None = decide_quickly(subject, resource, raw.context, raw.now)
+            found: Decision | None = decide_quickly(subject, resource, raw.context, now)
         except Exception:  # noqa: BLE001 - the intake says what is wrong, below
             found = None
         return in_full(entity) if found is None else found

@@ -187,7 +187,7 @@ def test_one_entity_may_be_both_subject_and_resource():
         ({"now": "yesterday"}, [("PE513", "now")]),
         ({"now": datetime(2026, 1, 1)}, [("PE513", "now")]),  # noqa: DTZ001 - naive is the point
         ({"now": True}, [("PE505", "now")]),
-        ({"now": 10**18}, [("PE505", "now")]),
+        ({"now": 10**18}, [("PE513", "now")]),
         ({"now": 1.0}, [("PE505", "now")]),
     ],
 )  # fmt: skip
@@ -503,7 +503,7 @@ def _ready() -> tuple[Validator, dict[str, Any]]:
         ({"context": {"x": 1}}, "PE504"),
         ({"context": 5}, "PE505"),
         ({"now": "x"}, "PE513"),
-        ({"now": 10**19}, "PE505"),
+        ({"now": 10**19}, "PE513"),
         ({"fields": ["x"]}, "PE526"),
         ({"entities": [5]}, "PE505"),
         ({"store": EntityStore(SCHEMA, [changed(APP, tier="free")])}, "PE510"),
