@@ -21,7 +21,7 @@ from policyengine.diagnostics.source import Source
 from policyengine.model.types import EntityRefType, RecordType, Schema, SetType, Type
 from policyengine.pipeline import check_sources
 from policyengine.semantics.checked import CheckedSet
-from tests.strategies.real_sets import loaded
+from tests.strategies.real_sets import SETS, loaded
 from tests.whole import some
 
 POLICIES = Path(__file__).parents[2] / "policies"
@@ -202,7 +202,9 @@ def hold(checked: CheckedSet, engine: PolicyEngine, request: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "file", some(sorted(POLICIES.glob("*/requests/*.json")), 3), ids=lambda f: f.stem
+    "file",
+    [file for name in some(SETS, 3) for file in sorted(POLICIES.glob(f"{name}/requests/*.json"))],
+    ids=lambda file: f"{file.parents[1].name} {file.stem}",
 )
 def test_requests_of_the_shipped_sets(file: Path):
     made = loaded(file.parents[1].name)
