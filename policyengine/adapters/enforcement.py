@@ -109,9 +109,11 @@ class EnforcementPoint:
             asked = by, subject, action, resource, context
             in_thread = getattr(intake, "waits", False)  # for the disk, which no event loop may
             found = await asyncio.to_thread(ask, *asked) if in_thread else ask(*asked)
-            decision: Decision = await found if isinstance(found, Awaitable) else found
+            # To ask whether a decision can be awaited takes as long as some decisions.
+            is_made = isinstance(found, Decision) or not isinstance(found, Awaitable)
+            decision: Decision = found if is_made else await found
             done = self._owed(decision)
-            if isinstance(done, Awaitable):
+            if done is not None and isinstance(done, Awaitable):
                 await done
         except Exception as problem:
             raise failed(problem, self._type) from problem

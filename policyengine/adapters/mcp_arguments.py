@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Mapping
 from dataclasses import fields as dataclass_fields
 from dataclasses import is_dataclass
+from types import NoneType
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -33,6 +34,7 @@ FREE: Final = frozenset({
 """Methods that are answered without a question, or have one of their own, and notifications about the session."""
 
 _FORBIDDEN: Final = -32001
+_PLAIN: Final = frozenset({str, int, float, bool, NoneType})
 _KEPT: Final = re.compile("(%(?:25|3F|23|26|3D))", re.IGNORECASE)
 _HIDDEN: Final = re.compile("%(?:2F|5C)", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[/\\]")
@@ -120,6 +122,8 @@ def seen_of(given: Any, type_: Type) -> Any:
 
 def received(value: Any) -> Any:
     """Return in JSON what a function receives as an argument: its parts by the names that clients give them, however it is written."""
+    if type(value) in _PLAIN:  # as most are: to ask what else they are takes longer than the rest
+        return to_jsonable_python(value, fallback=str)
     if isinstance(value, RootModel):
         return received(value.root)
     if isinstance(value, SecretStr | SecretBytes):

@@ -66,8 +66,11 @@ class UndeclaredRoutes:
 
     def has_changed(self) -> bool:
         """Whether there are other routes now, or a part of one was another when they were last looked at."""
-        if any(_is_other(*one) for one in self._seen):
-            return True
+        for owner, name, value, before in self._seen:  # for each request
+            if getattr(owner, name) is not value:
+                return True
+            if before is not None and not _is_list_of(value, before):
+                return True
         now = time.monotonic()
         if now - self._looked_at < LOOKS_AGAIN_AFTER:
             return False
@@ -190,7 +193,5 @@ def _behind_middleware(mount: Any) -> Any:
     return base if leads_to(mount.app, base) else mount.app
 
 
-def _is_other(owner: object, name: str, value: Any, before: list[Any] | None) -> bool:
-    if getattr(owner, name) is not value:
-        return True
-    return before is not None and not (len(value) == len(before) and all(map(is_, value, before)))
+def _is_list_of(value: list[Any], before: list[Any]) -> bool:
+    return len(value) == len(before) and all(map(is_, value, before))

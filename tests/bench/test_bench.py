@@ -44,6 +44,19 @@ def test_times_are_for_one_call_and_relative_to_the_first():
     assert calls["quick"] > 3 * calls["slow"] > 9
 
 
+@pytest.mark.parametrize(
+    ("paces", "counting"),
+    [
+        ([1.0, 1.1, 1.0, 1.2], [0, 1, 2, 3]),
+        ([2.0, 1.0, 1.9, 1.1, 1.0, 1.0], [1, 3, 4, 5]),  # others ran in two of them
+        ([1.0, 2.0, 1.9, 1.8, 2.1, 2.0], [0, 3]),  # a third, if less were as quick as one
+        ([5.0], [0]),
+    ],
+)
+def test_rounds_in_which_the_machine_was_slower_do_not_count(paces, counting):
+    assert timing.rounds_that_count(paces) == counting
+
+
 # ---- worlds -----------------------------------------------------------------------------
 
 
