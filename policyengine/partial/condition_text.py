@@ -11,11 +11,13 @@ from functools import partial
 from typing import Any, Final
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.simplify import replaced, simplify
 from policyengine.diagnostics.source import Source
 from policyengine.model.types import (
+    BOOL,
     DATETIME,
     STRING,
     EntityRefType,
@@ -27,6 +29,7 @@ from policyengine.model.types import (
     Type,
 )
 from policyengine.partial.expression_types import ExpressionTypes
+from policyengine.semantics.capitals import has_capital
 from policyengine.syntax import nodes
 from policyengine.syntax.expression_layout import on_one_line, quoted
 from policyengine.syntax.parser import parse
@@ -54,7 +57,7 @@ class ConditionWriter(Struct, frozen=True, eq=False):
 
         One with a string that no policy may contain, of a request, is not parsed, and as it is.
         """
-        text = self.text(with_types(node))
+        text = self.text(with_types(simplify(_without_capitals(node))))
         parsed, _ = parse(Source("", f"package p\ndefine d() = {text}\n"))
         if parsed is None:
             return text
@@ -208,6 +211,31 @@ class ConditionWriter(Struct, frozen=True, eq=False):
 
     def _braces(self, items: Iterable[ir.Expr]) -> str:
         return f"{{{', '.join(map(self.text, items))}}}"
+
+
+def _without_capitals(node: ir.Expr) -> ir.Expr:
+    """Return *node* without constants that `lower(…)` never equals: the language has none beside it."""
+    node = ir.rebuilt(node, _without_capitals)
+    match node:
+        case ir.Binary(
+            "==" | "!=" as op, ir.Operation("lower"), ir.Const(_, str(text))
+        ) | ir.Binary("==" | "!=" as op, ir.Const(_, str(text)), ir.Operation("lower")) if (
+            has_capital(text)
+        ):
+            return ir.Const(BOOL, op == "!=")
+        case ir.Operation(
+            "startswith" | "endswith" | "contains", (ir.Operation("lower"), ir.Const(_, str(text)))
+        ) if has_capital(text):
+            return ir.Const(BOOL, False)
+        case ir.Binary("in" | "not in", ir.Operation("lower"), ir.Const(of, frozenset() as texts)):
+            left = frozenset(text for text in texts if not has_capital(text))
+            return replace(node, right=ir.Const(of, left))
+        case ir.Binary("in" | "not in", ir.Operation("lower"), ir.MakeSet(of, items)):
+            said = [str(one.value) if isinstance(one, ir.Const) else "" for one in items]
+            kept = [one for one, text in zip(items, said, strict=True) if not has_capital(text)]
+            return replace(node, right=ir.MakeSet(of, tuple(kept)))
+        case _:
+            return node
 
 
 def with_types(node: ir.Expr) -> ir.Expr:

@@ -101,6 +101,28 @@ def test_what_no_policy_may_write_is_written_as_it_is_computed(condition: str, t
     assert again.partial(action="read").text == left.text
 
 
+CAPITALS = {
+    "lower(context.word) == subject.name or resource.flag": "resource.flag",
+    "subject.name != lower(context.word) and resource.flag": "resource.flag",
+    "lower(context.word) in subject.words": 'lower(context.word) in {"a"}',
+    "lower(context.word) not in subject.words": 'lower(context.word) not in {"a"}',
+    "lower(context.word) in {subject.name, resource.name}": "lower(context.word) in {resource.name}",
+    "lower(context.word) contains subject.name or resource.flag": "resource.flag",
+    "lower(context.at) == subject.at or resource.flag": "resource.flag",
+    "subject.name startswith context.word": '"Kx" startswith context.word',
+}
+
+
+@pytest.mark.parametrize(("condition", "text"), CAPITALS.items())
+def test_no_constant_beside_lower_has_a_capital(condition: str, text: str):
+    declared = SET.replace("age: int", "age: int, name: string, at: path")
+    known = {"name": "Kx", "words": ["A", "a"], "at": "/A"}
+    engine = PolicyEngine.from_text(declared.replace("RULE", condition))
+    subject = {"type": "User", "id": "u", "properties": known}
+    assert engine.partial(action="read", subject=subject).text == text
+    PolicyEngine.from_text(declared.replace("RULE", text))
+
+
 @pytest.mark.parametrize(
     "word", sorted(row.word for row in OPERATORS.values() if row.compares and row.word.isalpha())
 )
