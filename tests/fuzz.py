@@ -34,6 +34,7 @@ LAWS: tuple[laws.Law, ...] = (
     fast_paths.what_a_fast_path_takes_is_valid,
     fast_paths.every_text_gets_the_same_answer,
     fast_paths.what_was_built_is_read_as_it_is,
+    fast_paths.what_parts_bring_along_decides,
     entry_points.every_entry_point_reads_the_same,
     undeclared.dropping_changes_nothing_or_denies,
     privacy.private_values_show_in_no_text,

@@ -47,6 +47,10 @@ def test_what_was_built_is_read_as_it_is():
     assert sum(taken_by(fast_paths.what_was_built_is_read_as_it_is)) > 0
 
 
+def test_what_parts_bring_along_decides():
+    assert sum(taken_by(fast_paths.what_parts_bring_along_decides)) > 0
+
+
 @settings(max_examples=max(1, settings().max_examples // 6))  # each asks some hundred texts
 @given(seeds.SEEDS)
 def test_every_text_gets_the_same_answer(seed):

@@ -24,6 +24,7 @@ LAWS = {
     laws.what_is_offered_allows: 10,
     fast_paths.what_a_fast_path_takes_is_valid: 10,
     fast_paths.every_text_gets_the_same_answer: 2,
+    fast_paths.what_parts_bring_along_decides: 10,
     entry_points.every_entry_point_reads_the_same: 1,
     real_sets.what_is_explained_is_decided: 20,
     privacy.private_values_show_in_no_text: 3,

@@ -20,11 +20,13 @@ from policyengine.intake.fast_path import FastPaths
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.intake.validation import GivenParts, Validator
+from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.limits import Limits
 from policyengine.model.valid_request import ValidRequest
-from policyengine.model.values import moment_text
+from policyengine.model.values import moment_text, to_datetime
+from policyengine.reference import interpreter
 from tests.strategies.laws import Case, damaged
 from tests.strategies.loading import Loaded
 from tests.strategies.requests import make_scene
@@ -179,6 +181,34 @@ def what_was_built_is_read_as_it_is(case: Case) -> int:
 def _time(now: Json) -> Any:
     """Return a time as a caller gives it: generated ones are in microseconds."""
     return moment_text(now) if type(now) is int else now
+
+
+def what_parts_bring_along_decides(case: Case) -> int:
+    """Parts that were built, and come again, are decided about as the interpreter does; it returns how many bring all along."""
+    engine, rng, apart = case.loaded.engine, Random(case.seed), 0
+    for asked in _with_built_parts(case, rng):
+        subject, action, resource = asked["subject"], asked["action"], asked["resource"]
+        context, now = asked["context"], to_datetime(case.request.now)
+        parts = RawRequest(subject, action, resource, context, now)
+        decided: list[Decision | None] = []
+        for _ in range(3):  # the third time, it is noted what they bring along
+            try:
+                decided.append(engine.decide(subject, action, resource, context, now=now))
+            except InvalidRequest:
+                decided.append(None)
+        try:
+            valid = case.loaded.validator.validate(parts)
+        except InvalidRequest:  # parts contradict one another, or what only others say is lacking
+            assert decided == [None] * 3
+            continue
+        outcome = interpreter.decide(case.loaded.checked, valid)
+        assert [one is not None and one.allowed for one in decided] == [outcome.allowed] * 3
+        decision = decided[-1]
+        assert decision is not None
+        apart += isinstance(decision._rest, tuple) and isinstance(decision._rest[1], tuple)
+        assert decision.rules == outcome.rules
+        assert decision.obligations == outcome.obligations
+    return apart
 
 
 def _content(request: ValidRequest | GivenParts, key: Key) -> Json:
