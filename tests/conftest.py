@@ -33,7 +33,7 @@ _COMMON = {
     # A seed says nothing, so shrinking one is in vain: `laws.hold` cuts the case itself down.
     "phases": [Phase.explicit, Phase.generate],
 }
-settings.register_profile("ci", max_examples=share(20, 3), derandomize=True, **_COMMON)
+settings.register_profile("ci", max_examples=share(20, 5), derandomize=True, **_COMMON)
 settings.register_profile("fuzz", max_examples=5_000, **_COMMON)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
