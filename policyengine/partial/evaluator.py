@@ -217,7 +217,7 @@ class Evaluator(Struct, frozen=True, eq=False, dict=True):
         if _is_empty(those, among):
             return FALSE
         if not isinstance(those, ir.Const):
-            return made
+            return self._each_within(node) or made
         assert isinstance(inner, ir.Data)
         assert isinstance(outer, ir.Data)
         ids = those.value if isinstance(those.value, frozenset) else (those.value,)
@@ -236,6 +236,22 @@ class Evaluator(Struct, frozen=True, eq=False, dict=True):
         known = self.known.entities
         holds = EXPORTED[node.name](inner.value, those.value, outer.value, among.value, known)
         return TRUE if holds else FALSE
+
+    def _each_within(self, node: ir.Operation) -> ir.Expr | None:
+        """Decide whether the known ones of some entities are within others, apart from the rest; None if none is known.
+
+        Their names say nothing of what they are within.
+        """
+        inner, those, *more = node.arguments
+        if not isinstance(those, ir.MakeSet):
+            return None
+        known = tuple(one for one in those.items if isinstance(self.evaluate(one), ir.Const))
+        rest = tuple(one for one in those.items if one not in known)
+        if not (known and rest):
+            return None
+        parts = (ir.MakeSet(those.type, items) for items in (known, rest))
+        asked = (replace(node, arguments=(inner, part, *more)) for part in parts)
+        return junction(ir.And, [*map(self._within, asked)])
 
     @staticmethod
     def _overlapping(among: ir.Expr, ids: ir.Const) -> ir.Expr:

@@ -123,6 +123,26 @@ def test_no_constant_beside_lower_has_a_capital(condition: str, text: str):
     PolicyEngine.from_text(declared.replace("RULE", text))
 
 
+WITHIN = {
+    "{subject, context.who} within context.org": 'context.org in {Org "a"} and {context.who} within context.org',
+    '{context.who, subject} not within Org "b"': "true",
+    '{subject, context.who} within Org "a"': '{context.who} within {Org "a"}',
+}
+
+
+@pytest.mark.parametrize(("condition", "text"), WITHIN.items())
+def test_what_a_known_entity_is_within_is_not_asked_of_its_name(condition: str, text: str):
+    declared = SET.replace("entity User", "entity User in Org").replace(
+        "word: string }", "word: string, who: User }"
+    )
+    engine = PolicyEngine.from_text(declared.replace("RULE", condition))
+    org = {"type": "Org", "id": "a", "parents": []}
+    subject = {"type": "User", "id": "u", "parents": [{"type": "Org", "id": "a"}]}
+    left = engine.partial(action="read", subject=subject, entities=[org])
+    assert left.text == text
+    PolicyEngine.from_text(declared.replace("RULE", text))
+
+
 @pytest.mark.parametrize(
     "word", sorted(row.word for row in OPERATORS.values() if row.compares and row.word.isalpha())
 )
