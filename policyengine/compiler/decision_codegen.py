@@ -146,7 +146,9 @@ class DecisionWriter(Struct, eq=False):
         bits += " and so on" if len(self.giving) > _MOST_SAID else ""
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False, by_part=by_part))
-        module.function(DECIDE, says, self._checks() + apart(body), optional=(TAKE,))
+        module.function(
+            DECIDE, says, self._checks() + (apart(body) if by_part else body), optional=(TAKE,)
+        )
 
     def _of(self, effect: Effect, gate: str | None = None) -> list[Rule]:
         """Return the rules of that effect that may be satisfied; a forbid may at least fail."""

@@ -187,6 +187,11 @@ class Emitter(Struct, eq=False):
                 return ast.NamedExpr(ast.Name(identifier, ast.Store()), made)
         return made
 
+    def returning(self, node: ir.Expr) -> list[ast.stmt]:
+        """Return the body of a function of its own that returns the value of *node*."""
+        body: list[ast.stmt] = [ast.Return(self.emit(node))]
+        return body if self.by_part is None else apart(body)
+
     def noted(self, node: ir.Expr) -> ast.expr:
         """Return the expression of a value, which notes as well when that is another one."""
         match node:
@@ -347,7 +352,7 @@ class Emitter(Struct, eq=False):
             place = f"a rule like {like}"
             tests.append(self.module.fresh(identifier("holds_like", like)))
             inner = self._inner(place, {ROW: Variable(ROW)})
-            body = apart([ast.Return(inner.emit(test))])
+            body = inner.returning(test)
             says = f"Return whether the conditions of {place} hold, with the constants of its row."
             self.module.function(tests[-1], says, body, before=(ROW,))
         ask = "marks_of" if node.gathers else "some_holds"
@@ -516,7 +521,7 @@ class Emitter(Struct, eq=False):
             more.append(TURNS)
         identifier = self.module.fresh("part")
         inner = self._inner(self.place, scope, traced=self.traced)
-        body = apart([ast.Return(inner.emit(node))])
+        body = inner.returning(node)
         self.module.function(identifier, f"Compute a part of {self.place}.", body, more)
         return call(identifier, *map(name, (*ROOTS, *more)))
 
