@@ -115,7 +115,7 @@ def shower(type_: Type) -> Callable[[Any], str]:
             return [escaped(member) for member in members].__getitem__
         case SetType(element):
             show = shower(element)
-            return lambda value: shown_set([show(one) for one in value])
+            return lambda value: shown_set([*map(show, value)])
         case Primitive("bool") | RecordType() | TableType():
             return partial(shown_value, type_)
         case Primitive("int" | "decimal" | "datetime" | "duration" | "months" | "ip" as name):
