@@ -227,15 +227,33 @@ def _without_capitals(node: ir.Expr) -> ir.Expr:
             "startswith" | "endswith" | "contains", (ir.Operation("lower"), ir.Const(_, str(text)))
         ) if has_capital(text):
             return ir.Const(BOOL, False)
-        case ir.Binary("in" | "not in", ir.Operation("lower"), ir.Const(of, frozenset() as texts)):
-            left = frozenset(text for text in texts if not has_capital(text))
-            return replace(node, right=ir.Const(of, left))
+        case ir.Binary("in" | "not in" | "<=", left, ir.Const(of, frozenset() as texts)) if (
+            _is_lowered(left)
+        ):
+            return replace(node, right=ir.Const(of, _small(texts)))
+        case ir.Overlaps(left, ir.Const(of, frozenset() as texts)) if _is_lowered(left):
+            return replace(node, right=ir.Const(of, _small(texts)))
         case ir.Binary("in" | "not in", ir.Operation("lower"), ir.MakeSet(of, items)):
             said = [str(one.value) if isinstance(one, ir.Const) else "" for one in items]
             kept = [one for one, text in zip(items, said, strict=True) if not has_capital(text)]
             return replace(node, right=ir.MakeSet(of, tuple(kept)))
         case _:
             return node
+
+
+def _is_lowered(node: ir.Expr) -> bool:
+    """Whether *node* is a string that `lower` gives, or a set of such strings."""
+    match node:
+        case ir.Operation("lower"):
+            return True
+        case ir.MakeSet(_, items):
+            return all(map(_is_lowered, items))
+        case _:
+            return False
+
+
+def _small(texts: Iterable[str]) -> frozenset[str]:
+    return frozenset(text for text in texts if not has_capital(text))
 
 
 def with_types(node: ir.Expr) -> ir.Expr:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from policyengine.semantics import messages
 from policyengine.semantics.checked import Definition, Lower, Value
 from policyengine.semantics.inference import Inference
 from policyengine.syntax import nodes
+
+_OF_TEXTS: Final = frozenset({"startswith", "endswith", "contains"})
 
 
 def report_capitals(checker: Inference, node: nodes.Compare | nodes.Like) -> None:
@@ -17,10 +20,12 @@ def report_capitals(checker: Inference, node: nodes.Compare | nodes.Like) -> Non
             if has_capital(pattern) and _is_lowered(checker, object_):
                 written = "path" if kind == "path" else "glob"
                 checker.problems.append(messages.capital(node.span, pattern, written))
-        case nodes.Compare(_, left, right):
-            for side, other in ((left, right), (right, left)):
-                if _is_lowered(checker, side):
-                    _report_constants(checker, other)
+        case nodes.Compare(op, left, right):
+            if _is_lowered(checker, left):
+                _report_constants(checker, right)
+            # Whether `"aB" startswith lower(x)` holds depends on `x`.
+            if op not in _OF_TEXTS and _is_lowered(checker, right):
+                _report_constants(checker, left)
 
 
 def _is_lowered(checker: Inference, node: nodes.Expr) -> bool:

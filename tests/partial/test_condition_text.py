@@ -110,6 +110,11 @@ CAPITALS = {
     "lower(context.word) contains subject.name or resource.flag": "resource.flag",
     "lower(context.at) == subject.at or resource.flag": "resource.flag",
     "subject.name startswith context.word": '"Kx" startswith context.word',
+    "subject.name startswith lower(context.word)": '"Kx" startswith lower(context.word)',
+    "{lower(context.word)} subset subject.words": '{lower(context.word)} subset {"a"}',
+    "{lower(context.word)} overlaps subject.words": '{lower(context.word)} overlaps {"a"}',
+    "subject.words overlaps {lower(context.word)}": '{lower(context.word)} overlaps {"a"}',
+    "{lower(context.word), resource.name} subset subject.words": '{lower(context.word), resource.name} subset {"A", "a"}',
 }
 
 

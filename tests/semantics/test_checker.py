@@ -327,6 +327,7 @@ CASES = [
     (None, _when('"A" in {lower(resource.name), "A"} or resource.name in {lower(resource.name), "A"}'), "", ""),
     (None, _when('(if subject.count > 1 then lower(resource.name) else resource.name) == "A"'), "", ""),
     (None, _when('lower("A") == lower(resource.name) and lower("ABC") == "abc"'), "", ""),
+    (None, _when('"aB" startswith lower(resource.name) or "aB" contains lower(resource.name)'), "", ""),
     (None, _when('subject not has note or subject.note startswith "A"'), "", ""),
     (None, _when("if subject not has note then true else subject.note contains resource.name"), "", ""),
     (None, _when('not subject not has note and subject.note not like "a*"'), "", ""),
