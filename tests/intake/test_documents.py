@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -28,6 +29,7 @@ from tests.model.world import (
 )
 from tests.whole import share
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 SEARCH: dict[str, Any] = {
     "subject": APP,
     "action": {"name": "search"},
@@ -40,7 +42,7 @@ SEARCH: dict[str, Any] = {
 def ask(data: bytes | str, limits: Limits = LIMITS, *, accept_now: bool = False) -> ValidRequest:
     """Decode and validate as an engine does."""
     raw = read_document(data, limits, accept_now=accept_now)
-    raw.now = 0 if raw.now is None else raw.now
+    raw.now = EPOCH if raw.now is None else raw.now
     return Validator(SCHEMA, needs, limits).validate(raw)
 
 
