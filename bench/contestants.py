@@ -110,7 +110,7 @@ def _lambdas(world: World) -> Ready:
 
     ordered = sorted(world.rules, key=lambda rule: rule.permits)
     # As if it stood in a file; the constants are those of a world that was made here.
-    table = [(eval(source(rule), {"__builtins__": {}, "frozenset": frozenset}), rule.permits)  # noqa: S307
+    table = [(eval(source(rule), {"__builtins__": {}, "frozenset": frozenset}), rule.permits)  # noqa: S307 - ours, see above
              for rule in ordered]  # fmt: skip
 
     def decide(request: Plain) -> bool:

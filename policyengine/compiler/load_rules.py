@@ -21,8 +21,8 @@ from policyengine.compiler.lowered import Duty, Key, Part, Rule, Sentence, Text
 from policyengine.compiler.sentence_codegen import (
     SayingShape,
     generate_sayings,
-    quiet_or_told,
     saying_shape,
+    text_said,
 )
 from policyengine.model.outcome import Obligation
 from policyengine.model.shown import shower, shown_value
@@ -238,7 +238,7 @@ class _Parts(Struct, frozen=True, eq=False):
     def sentence(self, sentence: Sentence) -> prepared_texts.Sentence:
         """Return what is said of a condition, without the constants that other permits ask for."""
         test = None if sentence.test is None else self.computed(sentence.test)
-        return test, self.text(quiet_or_told(sentence, self.paths))
+        return test, self.text(text_said(sentence, self.paths))
 
     def key(self, key: Key) -> compiled.Key:
         """Return what the rule compares with constants."""

@@ -92,6 +92,6 @@ def apart(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
     if named.isdisjoint(FROM.values()):
         return list(statements)
     variables = ast.Tuple([ast.Name(one, ast.Store()) for one in FROM.values()], ast.Store())
-    alike = ast.Tuple([name("entities") for _ in FROM], ast.Load())
+    everywhere = ast.Tuple([name("entities") for _ in FROM], ast.Load())
     is_apart = compare(call("type", name("entities")), ast.Is(), name("tuple"))
-    return [ast.Assign([variables], ast.IfExp(is_apart, name("entities"), alike)), *statements]
+    return [ast.Assign([variables], ast.IfExp(is_apart, name("entities"), everywhere)), *statements]

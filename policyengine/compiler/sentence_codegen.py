@@ -44,7 +44,7 @@ class SayingModule(Struct, frozen=True, eq=False):
     names: Mapping[SayingShape, str]
 
 
-def quiet_or_told(sentence: Sentence, contested: frozenset[str]) -> Text | None:
+def text_said(sentence: Sentence, contested: frozenset[str]) -> Text | None:
     """Return a sentence as it is said: without the constants that other permits of the gate ask for, by *contested* paths."""
     return sentence.text if contested.isdisjoint(sentence.paths) else sentence.quiet
 
@@ -62,7 +62,7 @@ def saying_shape(
         about: list[_Said] = []
         if condition != TRUE:
             for sentence in sentences:
-                parts = _parts(quiet_or_told(sentence, contested), texts)
+                parts = _parts(text_said(sentence, contested), texts)
                 about.append((None if sentence.test is None else sentence.test.expr, parts))
             if not about:
                 return None

@@ -110,9 +110,9 @@ def test_compiled_and_reference_say_the_same(judged):
                 asked = loaded.request(**request(rng))
                 decision = loaded.program.decide(asked)
                 assert decision.reason == reasons.reason(loaded.checked, asked)
-                told = reasons_of(loaded.checked, Env(asked, loaded.checked.schema))
+                expected = reasons_of(loaded.checked, Env(asked, loaded.checked.schema))
                 fresh = loaded.program.decide(asked)  # of which nothing else was asked
-                assert (fresh.reason_for("auditor"), fresh.reason_for("user")) == told
+                assert (fresh.reason_for("auditor"), fresh.reason_for("user")) == expected
                 context = json.loads(loaded.program.decide(asked).to_bytes())["context"]
                 assert (tuple(context["rules"]), context["more_rules"]) == reasons.listed(
                     loaded.checked, asked
