@@ -119,27 +119,44 @@ async def _for_everybody() -> None:
 
 def _chosen_by_client(dependant: Any) -> Iterator[str]:
     """Give the parameters by which a client chooses a resource that the operation has nothing to do with."""
-    asking = [one for one in dependant.dependencies if is_declared(one.call)]
-    others = [one for one in dependant.dependencies if not is_declared(one.call)]
-    used = {*_parameters(dependant)}.union(*map(_all_parameters, others))
-    calls = {id(one.call) for one in others}.union(
-        id(call) for one in others for call in _calls(one)
-    )
-    for one in asking:
-        if one.name is not None:  # the operation has the decision
-            continue
-        parts = {part.name: part for part in one.dependencies}
+    given = [*_given_to(dependant)]
+    used = [parameter for one in given for parameter in _parameters(one)]
+    calls = {id(one.call) for one in given[1:]}
+    for asking in _not_given_to(dependant):
+        parts = {part.name: part for part in asking.dependencies}
         part = parts.get("resource")
         if part is not None and id(part.call) not in calls:
-            asks = {p for p in _all_parameters(parts["subject"]) if p.source in _OF_HEADERS}
-            chosen = (p for p in _all_parameters(part) - asks if not _is_taken(p, used))
-            yield from sorted(one.alias for one in chosen)
+            asks = [p for p in _all_parameters(parts["subject"]) if p.source in _OF_HEADERS]
+            chosen = [
+                one
+                for one in _all_parameters(part)
+                if not (_is_taken(one, used) or _is_taken(one, asks))
+            ]
+            yield from sorted({one.alias for one in chosen})
 
 
-def _is_taken(parameter: _Parameter, used: set[_Parameter]) -> bool:
-    """Whether an operation takes a parameter, and in no other way as well: of several values another one."""
-    alike = {one for one in used if one[:2] == parameter[:2]}
-    return alike == {parameter}
+def _given_to(dependant: Any) -> Iterator[Any]:
+    """Give *dependant* and what it gets the results of, but not what is asked for a decision."""
+    yield dependant
+    for one in dependant.dependencies:
+        if one.name is not None and not is_declared(one.call):
+            yield from _given_to(one)
+
+
+def _not_given_to(dependant: Any, *, is_given: bool = True) -> Iterator[Any]:
+    """Give the requirements of which an operation does not get the decision: what lists of dependencies hold, and that depends on."""
+    for one in dependant.dependencies:
+        is_named = is_given and one.name is not None
+        if not is_declared(one.call):
+            yield from _not_given_to(one, is_given=is_named)
+        elif not is_named:
+            yield one
+
+
+def _is_taken(parameter: _Parameter, used: Iterable[_Parameter]) -> bool:
+    """Whether a parameter is *used*, and in no other way as well: of several values another one."""
+    alike = [one for one in used if one[:2] == parameter[:2]]
+    return bool(alike) and all(map(parameter.is_read_as, alike))
 
 
 _OF_HEADERS: Final = ("header_params", "cookie_params")
@@ -147,24 +164,52 @@ _OF_HEADERS: Final = ("header_params", "cookie_params")
 
 
 class _Parameter(NamedTuple):
-    """What a client says: in the query, the body or the headers, and of which type, but for None."""
+    """What a client says: in the query, the body or the headers, by which name, and what is made of it."""
 
     source: str
+    name: Any
     alias: str
-    types: frozenset[str]
+    field: Any
+
+    def is_read_as(self, other: _Parameter) -> bool:
+        """Whether both are the same value, whatever the client says, also nothing: None may be beside it."""
+        mine, its = self.field, other.field
+        is_said = mine.is_required() or its.is_required()  # or nothing is decided, or nothing done
+        return (
+            _types(mine) == _types(its)
+            and _changing(mine) == _changing(its)
+            and (is_said or _default(mine) == _default(its))
+        )
 
 
 def _parameters(dependant: Any) -> Iterator[_Parameter]:
     for source in ("query_params", "body_params", *_OF_HEADERS):
         for one in getattr(dependant, source):
-            said = one.field_info.annotation
-            types = get_args(said) if get_origin(said) in (Union, UnionType) else (said,)
-            known = frozenset(str(type_) for type_ in types if type_ is not NoneType)
-            yield _Parameter(source, one.alias, known)
+            field = one.field_info
+            yield _Parameter(source, field.validation_alias or one.alias, one.alias, field)
 
 
-def _all_parameters(dependant: Any) -> set[_Parameter]:
-    return {*_parameters(dependant)}.union(*map(_all_parameters, dependant.dependencies))
+def _all_parameters(dependant: Any) -> Iterator[_Parameter]:
+    yield from _parameters(dependant)
+    for one in dependant.dependencies:
+        yield from _all_parameters(one)
+
+
+def _types(field: Any) -> list[Any]:
+    """Return the types of a parameter, but for None."""
+    said = field.annotation
+    types = get_args(said) if get_origin(said) in (Union, UnionType) else (said,)
+    return [type_ for type_ in types if type_ is not NoneType]
+
+
+def _changing(field: Any) -> list[Any]:
+    """Return what may make another value of what is said; bounds and patterns do not."""
+    found = (one for one in field.metadata if type(one).__module__ != "annotated_types")
+    return [one for one in found if [*getattr(one, "__dict__", ())] != ["pattern"]]
+
+
+def _default(field: Any) -> tuple[Any, ...]:
+    return field.default_factory, type(field.default), field.default
 
 
 def _asking(dependant: Any) -> Iterator[Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query
 from fastapi.routing import APIRoute
+from pydantic import AfterValidator, Field, create_model
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.responses import PlainTextResponse
@@ -292,6 +293,55 @@ def of_a_header_too(app: FastAPI) -> None:
         return SECRET
 
 
+def by_what_depends_on_the_requirement(app: FastAPI) -> None:
+    async def reading(decision: Annotated[object, MAY_READ]) -> None:
+        """Depend on the requirement."""
+
+    app.get("/users/{name}", dependencies=[Depends(reading)])(secret)
+
+
+def that_only_another_dependency_takes(app: FastAPI) -> None:
+    async def noting(id: str, document: Annotated[object, Depends(load)]) -> None:
+        """Take what the operation does not."""
+
+    app.get("/users/{name}", dependencies=[MAY_READ, Depends(noting)])(secret)
+
+
+def load_or_plan(id: str | None = None) -> object:
+    return load(id or "plan")
+
+
+def by_another_default(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", load_or_plan)])
+    async def show(id: str = "theirs") -> str:
+        return SECRET
+
+
+def by_another_name_of_an_alias(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(own: Annotated[str, Query(alias="id", validation_alias="name")] = "") -> str:
+        return SECRET
+
+
+def by_what_is_made_of_it(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[str, AfterValidator(str.upper)]) -> str:
+        return SECRET
+
+
+Its = create_model("Its", id=(str, ...))
+Others = create_model("Its", id=(str, Field("theirs", alias="name")))
+
+
+def by_a_type_of_the_same_name(app: FastAPI) -> None:
+    def by_it(its: Annotated[Its, Query()]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Others, Query()]) -> str:
+        return SECRET
+
+
 def of_the_subject(app: FastAPI) -> None:
     def plan(x_user: Annotated[str, Header()]) -> object:
         return load("plan")
@@ -311,6 +361,22 @@ def of_the_query_or_nothing(app: FastAPI) -> None:
         return SECRET
 
 
+def of_the_query_by_the_same_default(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", load_or_plan)])
+    async def show(id: Annotated[str | None, Query(pattern="^p")] = None) -> str:
+        return SECRET
+
+
+def what_is_shown(document: Annotated[object, Depends(load)]) -> object:
+    return document
+
+
+def of_what_is_loaded_for_another(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(shown: Annotated[object, Depends(what_is_shown)]) -> str:
+        return SECRET
+
+
 def of_what_is_loaded(app: FastAPI) -> None:
     @app.get("/users/{name}", dependencies=[MAY_READ])
     async def show(document: Annotated[object, Depends(load)]) -> str:
@@ -325,6 +391,8 @@ def by_the_decision(app: FastAPI) -> None:
 
 OTHERS = [
     beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query, of_the_query_twice, of_a_header, of_a_cookie,
+    by_what_depends_on_the_requirement, that_only_another_dependency_takes, by_another_default, by_another_name_of_an_alias,
+    by_what_is_made_of_it, by_a_type_of_the_same_name,
 ]  # fmt: skip
 
 
@@ -332,7 +400,7 @@ OTHERS = [
 def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(serve: Any, caplog):
     assert asked_of(serve, guarded=False) == 200
     assert asked_of(serve) == 403
-    assert "the resource of /users/{name} is another one than its own: `id`" in caplog.text
+    assert "the resource of /users/{name} is another one than its own: `i" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -340,6 +408,8 @@ def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(s
     [
         of_the_query_too,
         of_the_query_or_nothing,
+        of_the_query_by_the_same_default,
+        of_what_is_loaded_for_another,
         of_what_is_loaded,
         by_the_decision,
         of_a_header_too,
