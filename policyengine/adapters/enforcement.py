@@ -22,7 +22,7 @@ from policyengine.decision_cache import DecisionCache
 from policyengine.engine import PolicyEngine
 from policyengine.model.decision import Decision
 from policyengine.model.request_messages import meant
-from policyengine.model.settings import check_called, check_class
+from policyengine.model.settings import check_called, check_class, check_done
 from policyengine.reloading.holder import PolicyHolder
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ class EnforcementPoint:
             decision: Decision = self._decide(
                 self.decider.decide, subject, action, resource, context
             )
-            self._owed_now(decision)
+            check_done("fulfil", self._owed(decision))
         except Exception as problem:
             raise failed(problem, self._type) from problem
         if decision.allowed is True:
@@ -114,7 +114,8 @@ class EnforcementPoint:
             decision: Decision = found if is_made else await found
             done = self._owed(decision)
             if done is not None and isinstance(done, Awaitable):
-                await done
+                done = await done
+            check_done("fulfil", done)
         except Exception as problem:
             raise failed(problem, self._type) from problem
         if decision.allowed is True:
@@ -189,10 +190,6 @@ class EnforcementPoint:
         decider: Any = self.decider
         engine: PolicyEngine = getattr(decider, "engine", decider)
         return engine
-
-    def _owed_now(self, decision: Decision) -> None:
-        if isinstance(self._owed(decision), Awaitable):
-            raise TypeError("what fulfils obligations is asynchronous, and this service is not")
 
     def _owed(self, decision: Decision) -> object:
         if not isinstance(decision, Decision):

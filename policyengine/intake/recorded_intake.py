@@ -19,6 +19,7 @@ from policyengine.model.decision import Decision, refused
 from policyengine.model.errors import InvalidRequest, NotRecorded
 from policyengine.model.limits import Limits
 from policyengine.model.log_record import Answered
+from policyengine.model.settings import check_done
 from policyengine.runtime import clock
 from policyengine.runtime.program import Program
 
@@ -106,10 +107,10 @@ class RecordedIntake(Intake):
         together = getattr(self._on_decision, "together", None)
         try:
             if together is not None and len(decisions) != 1:
-                together(decisions)
+                check_done("on_decision.together", together(decisions))
             else:
                 for decision in decisions:
-                    self._on_decision(decision)
+                    check_done("on_decision", self._on_decision(decision))
         except NotRecorded:
             raise
         except Exception as problem:

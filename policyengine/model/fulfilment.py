@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from policyengine.model.decision import Decision
 from policyengine.model.errors import UnhandledObligation
+from policyengine.model.settings import check_done
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
@@ -15,7 +16,7 @@ Handler: TypeAlias = Callable[..., object]
 def fulfil(decision: Decision, handlers: Mapping[str, Handler]) -> None:
     """Call the handler of each obligation of *decision*, in order, with its parameters by name.
 
-    Raises `UnhandledObligation` afterwards if some have none.
+    Raises `UnhandledObligation` afterwards if some have none, and `TypeError` for one that is asynchronous.
     """
     lacking: dict[str, None] = {}
     for obligation in decision.obligations:
@@ -24,7 +25,8 @@ def fulfil(decision: Decision, handlers: Mapping[str, Handler]) -> None:
             lacking[obligation.name] = None
             continue
         given = {"deny": not decision.allowed} if _takes_deny(handler) else {}
-        handler(**obligation.parameters, **given)
+        done = handler(**obligation.parameters, **given)
+        check_done(f"obligations[{obligation.name!r}]", done)
     if lacking:
         raise UnhandledObligation(lacking)
 

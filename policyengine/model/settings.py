@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
 from typing import Any
 
 
@@ -33,6 +34,17 @@ def check_class(name: str, given: Any, class_: type, advice: str = "") -> None:
     if given is not None and not issubclass(type(given), class_):
         said = f"`{name}` is of the class {class_.__name__}, and not {_shown_type(given)}"
         raise TypeError(said + (advice and f": {advice}"))
+
+
+def check_done(name: str, found: object) -> None:
+    """Raise `TypeError` if a function that was called has done nothing yet: *found* is asynchronous, or a generator."""
+    if found is None or not isinstance(found, Awaitable | Generator | AsyncGenerator):
+        return
+    if isinstance(found, Coroutine):
+        found.close()  # which nobody awaits
+    raise TypeError(
+        f"`{name}` is asynchronous, or a generator, and has done nothing: give a function that does it when it is called"
+    )
 
 
 def _shown_type(given: object) -> str:

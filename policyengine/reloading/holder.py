@@ -26,7 +26,7 @@ from policyengine.model.errors import InvalidRequest, NotReloaded, PolicyError
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits, Undeclared
 from policyengine.model.request import Request
-from policyengine.model.settings import check_called, check_class, check_seconds
+from policyengine.model.settings import check_called, check_class, check_done, check_seconds
 from policyengine.model.values import to_datetime
 from policyengine.reloading.policy_files import PolicyFiles, State, warm_like
 from policyengine.reloading.shadow import Shadow
@@ -242,7 +242,7 @@ class PolicyHolder(Decider):
         if problem is not None and is_news:
             _log("the policies were not reloaded: %s", problem)
         if is_news and self._on_reload is not None:
-            self._on_reload(self)
+            check_done("on_reload", self._on_reload(self))
         return problem is None
 
     def _take_over(self, loaded: PolicyEngine) -> None:

@@ -16,6 +16,7 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.errors import NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
+from policyengine.model.settings import check_done
 
 State: TypeAlias = tuple[object, ...]
 """What the system says of each file; if it is the same, so are the files."""
@@ -105,7 +106,7 @@ class PolicyFiles:
         if self._tests:
             _run_tests(engine, self._limits)
         if self._on_load is not None:
-            self._on_load(engine)
+            check_done("on_load", self._on_load(engine))
         self.version = version
         return engine
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from policyengine.concurrency import OwnLock
 from policyengine.model.errors import InvalidRequest
+from policyengine.model.settings import check_done
 
 if TYPE_CHECKING:
     from policyengine.engine import PolicyEngine
@@ -92,7 +93,7 @@ class Shadow:
                 change = f"{before[0]} → {after[0]}" if before[0] != after[0] else before[0]
                 self._differences[str(action) if known else "", change] += 1
         if before != after and self._on_difference is not None:
-            self._on_difference(decided, other)
+            check_done("on_difference", self._on_difference(decided, other))
 
 
 def _said(decision: Decision | None) -> tuple[Any, ...]:

@@ -173,9 +173,19 @@ def test_what_cannot_be_fulfilled_is_not_allowed(caplog):
     async def never(_: Decision) -> None:
         raise AssertionError
 
-    with pytest.warns(RuntimeWarning, match="never awaited"), pytest.raises(Refusal) as caught:
-        EnforcementPoint(Owing(), fulfil=never).enforce(user(), "read", FILE)
-    assert caught.value.status == 500
+    def in_steps(_: Decision) -> Any:
+        yield never
+
+    async def never_awaited(_: Decision) -> Any:
+        return never(_)
+
+    for unfit in (never, in_steps):
+        assert refused(EnforcementPoint(Owing(), fulfil=unfit), user(), "read", FILE).status == 500
+    for unfit in (in_steps, never_awaited):
+        point = EnforcementPoint(Owing(), fulfil=unfit)
+        with pytest.raises(Refusal) as caught:
+            asyncio.run(point.enforce_async(user(), "read", FILE))
+        assert caught.value.status == 500
 
 
 class _Fails:
