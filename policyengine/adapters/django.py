@@ -26,7 +26,7 @@ try:
 except ImportError:
     raise ImportError("this needs Django: install `policyengine-dsl[django]`") from None
 
-from policyengine.adapters.django_requests import called, private, signed_in
+from policyengine.adapters.django_requests import called, check_defaults, private, signed_in
 
 V = TypeVar("V", bound=Callable[..., Any])
 
@@ -55,6 +55,8 @@ class Guard(EnforcementPoint):
         """
 
         def decorate(view: V) -> V:
+            check_defaults(resource, view)
+
             @functools.wraps(view)
             def guarded(request: Any, *args: Any, **kwargs: Any) -> Any:
                 refused = self.check(request, action, resource, *args, **kwargs)

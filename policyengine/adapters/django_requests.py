@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -30,6 +31,23 @@ async def called(source: Callable[..., Any], /, *args: Any, **kwargs: Any) -> An
     call = functools.partial(source, *args, **kwargs)
     found = await (call if iscoroutinefunction(source) else sync_to_async(call))()
     return await found if isinstance(found, Awaitable) else found
+
+
+def check_defaults(resource: Any, view: Any) -> None:
+    """Raise `TypeError` if by a default of its own a *resource* would be another one than that of the *view*."""
+    mine, its = _defaults_of(resource), _defaults_of(view)
+    for name in mine.keys() & its.keys():
+        if mine[name] is not its[name] and mine[name] != its[name]:
+            raise TypeError(f"the resource takes another default of `{name}` than the view")
+
+
+def _defaults_of(function: Any) -> dict[str, Any]:
+    """Return the parameters that a function takes by default."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):  # of what is not called, or does not say
+        return {}
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
 
 
 _PRIVATE: Final = {None: "private", "no-store": "no-store, private"}

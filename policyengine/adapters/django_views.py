@@ -9,12 +9,13 @@ from typing import Any
 
 try:
     from django.core.exceptions import ImproperlyConfigured
+    from django.views.generic import View
 except ModuleNotFoundError:
     raise ImportError("this needs Django: install `policyengine-dsl[django]`") from None
 
 from policyengine.adapters.declaring import declared
 from policyengine.adapters.django import Guard
-from policyengine.adapters.django_requests import private
+from policyengine.adapters.django_requests import check_defaults, private
 
 
 class _OfTheClass:
@@ -51,6 +52,8 @@ class GuardedView:
         _check(cls)
         if "dispatch" in given:
             raise ImproperlyConfigured("`dispatch` is where the guard is asked")
+        for method in View.http_method_names:
+            check_defaults(cls.get_resource, getattr(cls, method, None))
         made: Callable[..., Any] = super().as_view(**given)  # type: ignore[misc]  # of the views that it is a base of
 
         @functools.wraps(made)

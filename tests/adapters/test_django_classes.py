@@ -55,6 +55,21 @@ def test_an_object_has_no_dispatch_of_its_own():
     assert asked(view, "ann").status_code == 403
 
 
+def test_a_resource_is_not_another_one_by_a_default_of_its_own():
+    def plan(_: Any, name: str = "plan") -> Any:
+        raise AssertionError(name)
+
+    def memo(_: Any, name: str = "memo") -> HttpResponse:
+        raise AssertionError(name)
+
+    with pytest.raises(TypeError, match="another default of `name`"):
+        site.guard.requires("read", plan)(memo)
+    with pytest.raises(TypeError, match="another default of `name`"):
+        type("Own", (Shown,), {"get_resource": plan, "get": memo}).as_view()
+    assert site.guard.requires("read", plan)(lambda _, name="plan", page=1: plan)
+    assert type("Own", (Shown,), {"get": memo}).as_view()
+
+
 @pytest.mark.parametrize("method", ["get", "http_method_not_allowed"])
 def test_whatever_method_an_object_puts_in_the_place_of_another_is_asked_about(method: str):
     def setup(self: Any, *args: Any, **kwargs: Any) -> None:
