@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Table, select
@@ -19,6 +19,8 @@ from policyengine.filters.visible_rows import (
     VisibleRows,
     Waiver,
 )
+from policyengine.model.values import to_datetime
+from policyengine.runtime import clock
 
 _MOMENT: Final = timedelta(seconds=1)
 """Conditions that are not even valid for so long compare a column with the time."""
@@ -66,7 +68,8 @@ class Authorization:
     def _ask(self, entity: type, action: str) -> Condition:
         made = self._conditions.get((entity, action))
         if made is None:
-            made = datetime.now(UTC), self.rules.condition(entity, action)
+            condition = self.rules.condition(entity, action)
+            made = to_datetime(clock.now()), condition  # a clock that was set back is before it
             self._conditions[entity, action] = made
         return made[1]
 
@@ -92,24 +95,23 @@ class Authorization:
             self._operations -= 1
 
     def _renew(self, session: Session) -> None:
-        """Forget conditions that are no longer valid, and what was read under them.
+        """Forget conditions that are no longer valid, or not yet again, and what was read under them.
 
         What was read under a condition that is made for each moment stays: it was read at its moment.
         """
-        now = datetime.now(UTC)
+        now = to_datetime(clock.now())
         ended = {
             key: made
             for key, (made, condition) in self._conditions.items()
-            if condition.until is not None and condition.until <= now
+            if now < made or (condition.until is not None and condition.until <= now)
         }
         if not ended:
             return
         outlived = [self._conditions.pop(key)[1].until for key in ended]
         self._visible.clear()
         if any(
-            until - made >= _MOMENT
+            until is None or until - made >= _MOMENT
             for until, made in zip(outlived, ended.values(), strict=True)
-            if until
         ):
             for held in list(session.identity_map.values()):
                 if held not in session.dirty:

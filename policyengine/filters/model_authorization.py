@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any, Final, Literal, TypeAlias
@@ -22,6 +22,8 @@ from policyengine.filters.governing import (
     Verb,
     not_in_memory,
 )
+from policyengine.model.values import to_datetime
+from policyengine.runtime import clock
 
 Waiver: TypeAlias = Literal["text", "connection", "explain", "conflicts"]
 """What authorized models do only where it is waived."""
@@ -83,12 +85,13 @@ _SCOPES: Final[ContextVar[tuple[Authorizing, ...]]] = ContextVar("_SCOPES", defa
 
 
 class Condition(Struct, frozen=True, eq=False):
-    """What holds of the rows that are allowed, valid until a moment, None for ever.
+    """What holds of the rows that are allowed, valid from a moment on and until one, None for ever.
 
     *hidden*: names of the columns, and of tables of parts, that are not to be read.
     """
 
     criterion: Any
+    since: datetime
     until: datetime | None
     hidden: frozenset[str]
 
@@ -114,10 +117,10 @@ class Authorization:
             raise AccessRefused(why, waiver)
 
     def renew(self) -> None:
-        """Forget conditions that are no longer valid, before a statement."""
-        now = datetime.now(UTC)
+        """Forget conditions that are no longer valid, or not yet again, before a statement."""
+        now = to_datetime(clock.now())
         for key, made in list(self._conditions.items()):
-            if made.until is not None and made.until <= now:
+            if now < made.since or (made.until is not None and made.until <= now):
                 self._conditions.pop(key, None)
 
     # ---- conditions ---------------------------------------------------------------------
@@ -134,7 +137,8 @@ class Authorization:
             for one, other in part.on.items()
         }
         owners = QuerySet(part.owner).order_by().filter(asked.criterion).filter(**joined)
-        return Condition(Q(Exists(owners)), asked.until, self._hidden(table, asked))
+        hidden = self._hidden(table, asked)
+        return Condition(Q(Exists(owners)), asked.since, asked.until, hidden)
 
     def _hidden(self, table: str, asked: Condition) -> frozenset[str]:
         """Return the names of columns of a table that may be hidden; of parts, those that say what has them."""
@@ -161,7 +165,9 @@ class Authorization:
             governed = self.governed
             rows = self._rows.allowed(governed.types[model], action)
             criterion = django_condition(rows.predicate, model, governed.models)
-            made = self._conditions[model, action] = Condition(criterion, rows.until, rows.hidden)
+            since = to_datetime(clock.now())  # a clock that was set back is before it
+            made = Condition(criterion, since, rows.until, rows.hidden)
+            self._conditions[model, action] = made
         return made
 
     def model(self, table: str) -> Model:

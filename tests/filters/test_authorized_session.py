@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, joinedload, scoped_session, selectinload, se
 from policyengine.filters import authorization
 from policyengine.filters.authorized_session import AccessRefused, authorize
 from policyengine.filters.governed_tables import Condition, GovernedTables, PartOf, Verbs
+from policyengine.runtime import clock
 from tests.filters.governed_world import (
     DOC,
     DOC_TAG,
@@ -351,6 +352,17 @@ def test_a_condition_is_made_again_after_its_time(engine, monkeypatch, is_long):
         assert session.get(Doc, 3) is (None if is_long else held[0])
         assert session.get(Doc, 1) is held[1]
         session.expire_all()
+        assert session.get(Doc, 3) is None
+
+
+def test_a_condition_is_made_again_when_the_clock_was_set_back(engine, monkeypatch):
+    rules = ByAction(read=EVERY)
+    with session_of(engine, rules) as session:
+        assert session.get(Doc, 3) is not None
+        rules.conditions["read"] = FIRST
+        assert session.get(Doc, 3) is not None
+        monkeypatch.setattr(clock, "now", lambda: 0)
+        assert session.scalars(select(Doc.id)).all() == [1]
         assert session.get(Doc, 3) is None
 
 

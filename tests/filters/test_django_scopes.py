@@ -19,6 +19,7 @@ from policyengine.filters.governing import SubjectRows
 from policyengine.filters.mapping import EntityTable, SetTable, StoredColumn, map_tables
 from policyengine.filters.model_authorization import FREE
 from policyengine.filters.predicates import NotPushable
+from policyengine.runtime import clock
 from tests.filters.django_models import tables_of
 from tests.filters.django_world import (
     DATABASES,
@@ -160,6 +161,25 @@ def test_what_opens_with_time_is_read_when_it_has(database):
         with unauthorized_models():
             Doc.objects.filter(id=21).update(opens=datetime.now(UTC))
         assert 21 in ids()
+
+
+def test_a_condition_is_made_again_when_the_clock_was_set_back(database, monkeypatch):
+    policy = PolicyEngine.from_text("""
+package p
+entity User { ends: datetime }
+entity Doc { title: string }
+action read by User on Doc
+permit any_: read
+forbid early: read when now < subject.ends
+""")
+    mapping = map_tables(policy.schema, {"Doc": EntityTable("governed_doc", StoredColumn("id", kind="int"), {
+        "title": "title"})})  # fmt: skip
+    governed = MappedModels(mapping, {Doc: Verbs(select="read")})
+    ended = {"type": "User", "id": "me", "properties": {"ends": "2020-01-01T00:00:00Z"}}
+    with authorized_models(policy.bind(ended), governed):
+        assert ids()
+        monkeypatch.setattr(clock, "now", lambda: 0)
+        assert not ids()
 
 
 def test_a_subject_that_is_too_old_reads_nothing_more(database):
