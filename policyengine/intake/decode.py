@@ -259,7 +259,7 @@ class Reader(Struct):
         owner: str,
         path: Path,
     ) -> None:
-        if isinstance(name, str) and self._drops(name, type_, given, (), path):
+        if isinstance(name, str) and self._drops(name, given[name], type_, given, (), path):
             return
         if is_private(path):
             self.report("PE504", path, f"{owner} has an attribute that is not declared")
@@ -275,6 +275,7 @@ class Reader(Struct):
     def _drops(
         self,
         name: str,
+        value: object,
         owner: EntityType | RecordType | None,
         given: Mapping[object, object],
         others: Sequence[str],
@@ -282,13 +283,13 @@ class Reader(Struct):
     ) -> bool:
         """Whether an undeclared member is dropped, or reported as one that may be meant for another.
 
-        *owner*: what has the attributes that it may be meant for, *others*: names of other things; those *given* are not
+        *owner*: what has the attributes that it, or its *value*, may be meant for, *others*: names of other things; those *given* are not
         meant.
         """
         if self.limits.undeclared != "drop" or owner is None:
             return False
         place = path if is_private(path) else inside(path, name)
-        meant = self.undeclared.meant(name, owner, given, others)
+        meant = self.undeclared.meant(name, plain(value), owner, given, others)
         if meant is None:
             self.undeclared.drop(place)
         else:
@@ -537,11 +538,11 @@ class Reader(Struct):
         if known is _ACTION_KEYS:
             action = self.schema.actions.get(said)
             context = None if action is None else action.context
-            return self._drops(name, context, {}, ("properties",), path)
+            return self._drops(name, parts[name], context, {}, ("properties",), path)
         properties = plain(parts.get("properties"))
         given = properties if isinstance(properties, dict) else {}
         others = [key for key in _ENTITY_KEYS if key not in known or key not in parts]
-        return self._drops(name, self.schema.entities.get(said), given, others, path)
+        return self._drops(name, parts[name], self.schema.entities.get(said), given, others, path)
 
     def _mistyped(self, type_: Type, raw: object, path: Path) -> Invalid:
         return self.mistyped(described(type_), raw, path)

@@ -2,11 +2,12 @@
 
 What is misspelt would count as absent, and a rule that asks for it would be silent. So a member is dropped only if
 nothing that the rules read, that may be absent and is, has a name like it: one that is equal but for case, separators and
-a prefix `is` or `has`, or but for two letters. A synonym cannot be seen.
+a prefix `is` or `has`, or but for two letters. So has what an object holds that is dropped. A synonym cannot be seen.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Final, TypeAlias
 
@@ -22,6 +23,8 @@ Reads: TypeAlias = Mapping[Owner, Collection[str]]
 
 _PREFIXES: Final = ("is", "has")
 _EDITS: Final = 2
+_LAST: Final = re.compile("[./:#]([^./:#]+)$")
+"""The last part of a name that says where it belongs: `profile.blocked`, `https://claims.example/blocked`."""
 _LONGEST: Final = 200
 """The most characters of a name that is compared; of a longer one, anything may be meant."""
 _MOST_LISTED: Final = 100
@@ -40,9 +43,21 @@ class Undeclared(Struct):
     _found: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def meant(
-        self, name: str, owner: Owner, given: Collection[object], others: Iterable[str]
-    ) -> str | None:
-        """Return what may be meant by *name*: an attribute of *owner* that is not *given*, or one of *others*."""
+        self, name: str, value: object, owner: Owner, given: Collection[object], others: Iterable[str],
+    ) -> str | None:  # fmt: skip
+        """Return what may be meant by *name*, or by a name in its *value*.
+
+        That is an attribute of *owner* that is not *given*, or one of *others*.
+        """
+        inner = [one for one in value if isinstance(one, str)] if isinstance(value, dict) else []
+        for said in (name, *inner):
+            found = self._meant(said, owner, given)
+            found = found or next((one for one in others if self._near(said, one)), None)
+            if found is not None:
+                return found
+        return None
+
+    def _meant(self, name: str, owner: Owner, given: Collection[object]) -> str | None:
         read = None
         for attribute in owner.attributes:
             other = attribute.name
@@ -51,8 +66,7 @@ class Undeclared(Struct):
                     read = owner.by_name if self.reads is None else self.reads().get(owner, ())
                 if other in read:
                     return other
-        inside = self._meant_inside(name, owner, given)
-        return inside or next((one for one in others if self._near(name, one)), None)
+        return self._meant_inside(name, owner, given)
 
     def _meant_inside(self, name: str, owner: Owner, given: Collection[object]) -> str | None:
         """Return the part that may be meant of a record that is absent: `blocked` beside `profile`, where it belongs."""
@@ -61,9 +75,10 @@ class Undeclared(Struct):
             if not isinstance(record, RecordType) or attribute.name in given:
                 continue
             for part in record.attributes:
-                if self._near(name, part.name) and (
-                    self.reads is None or part.name in self.reads().get(record, ())
-                ):
+                is_near = self._near(name, part.name) or self._near(
+                    name, attribute.name + part.name
+                )
+                if is_near and (self.reads is None or part.name in self.reads().get(record, ())):
                     return f"{attribute.name}.{part.name}"
         return None
 
@@ -107,6 +122,8 @@ def _spellings(name: str) -> Iterator[str]:
         name = normalize("NFKC", name)
     folded = "".join(filter(str.isalnum, name.casefold()))
     yield folded
+    if (last := _LAST.search(name)) is not None:
+        yield from _spellings(last[1])
     yield from (folded.removeprefix(one) for one in _PREFIXES if folded.startswith(one))
     if folded.endswith("ies"):
         yield folded.removesuffix("ies") + "y"  # three letters away

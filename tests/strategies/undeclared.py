@@ -86,7 +86,10 @@ def _spoilt(
         (path, name), bare, made = members[number], without[number], copy.deepcopy(given)
         owner, slip = _at(made, path), _slip(name, rng)
         above = _at(made, path[:-1]) if path[-1] == "properties" and rng.random() < 0.3 else owner
-        if slip not in above:
+        if rng.random() < 0.2:
+            owner["zzzzzzz"] = {slip: owner.pop(name)}
+            yield made, bare, True
+        elif slip not in above:
             above[slip if above is owner else name] = owner.pop(name)
             yield made, bare, True
     for path in rng.sample(places, min(count, len(places))):
@@ -121,7 +124,7 @@ def _at(made: Json, path: list[Any]) -> Any:
 
 def _slip(name: str, rng: Random) -> str:
     place = rng.randrange(len(name) + 1)
-    match rng.randrange(7):
+    match rng.randrange(8):
         case 0:
             return name.upper()
         case 1:
@@ -134,5 +137,7 @@ def _slip(name: str, rng: Random) -> str:
             return name[:place] + name[place : place + 2][::-1] + name[place + 2 :]
         case 5:
             return name[:place] + rng.choice("aeiouxyz") + name[place:]
+        case 6:
+            return rng.choice(("claims.", "https://claims.example/", "profile:")) + name
         case _:
             return name + "es"
