@@ -8,7 +8,7 @@ a prefix `is` or `has`, or but for two letters. So has what an object holds that
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from msgspec import Struct, field
@@ -27,6 +27,9 @@ _LAST: Final = re.compile("[./:#]([^./:#]+)$")
 """The last part of a name that says where it belongs: `profile.blocked`, `https://claims.example/blocked`."""
 _LONGEST: Final = 200
 """The most characters of a name that is compared; of a longer one, anything may be meant."""
+_ANYTHING: Final = "x" * (_LONGEST + 1)
+_MOST_INSIDE: Final = 100
+"""Names in an object that is dropped which are compared."""
 _MOST_LISTED: Final = 100
 _MOST_PAIRS: Final = 5_000
 """Pairs of names that are compared for one request; of further ones, anything may be meant."""
@@ -41,46 +44,39 @@ class Undeclared(Struct):
     reads: Callable[[], Reads] | None = None
     dropped: list[Path] = field(default_factory=list)
     _found: dict[tuple[str, str], bool] = field(default_factory=dict)
+    _absent: tuple[Owner, Collection[object], list[tuple[str, str]]] | None = None
 
     def meant(
-        self, name: str, value: object, owner: Owner, given: Collection[object], others: Iterable[str],
+        self, name: str, value: object, owner: Owner, given: Collection[object], others: Sequence[str],
     ) -> str | None:  # fmt: skip
         """Return what may be meant by *name*, or by a name in its *value*.
 
         That is an attribute of *owner* that is not *given*, or one of *others*.
         """
-        inner = [one for one in value if isinstance(one, str)] if isinstance(value, dict) else []
-        for said in (name, *inner):
-            found = self._meant(said, owner, given)
-            found = found or next((one for one in others if self._near(said, one)), None)
-            if found is not None:
-                return found
+        absent = self._absent_of(owner, given)
+        for said in (name, *_names_in(value)) if absent or others else ():
+            for compared, meant in (*absent, *((one, one) for one in others)):
+                if self._near(said, compared):
+                    return meant
         return None
 
-    def _meant(self, name: str, owner: Owner, given: Collection[object]) -> str | None:
-        read = None
-        for attribute in owner.attributes:
-            other = attribute.name
-            if attribute.optional and other not in given and self._near(name, other):
-                if read is None:
-                    read = owner.by_name if self.reads is None else self.reads().get(owner, ())
-                if other in read:
-                    return other
-        return self._meant_inside(name, owner, given)
+    def _absent_of(self, owner: Owner, given: Collection[object]) -> list[tuple[str, str]]:
+        """Return what rules read of *owner* that is not *given* and may be absent, each by a name that it may be given by.
 
-    def _meant_inside(self, name: str, owner: Owner, given: Collection[object]) -> str | None:
-        """Return the part that may be meant of a record that is absent: `blocked` beside `profile`, where it belongs."""
-        for attribute in owner.attributes:
-            record = attribute.type
-            if not isinstance(record, RecordType) or attribute.name in given:
-                continue
-            for part in record.attributes:
-                is_near = self._near(name, part.name) or self._near(
-                    name, attribute.name + part.name
-                )
-                if is_near and (self.reads is None or part.name in self.reads().get(record, ())):
-                    return f"{attribute.name}.{part.name}"
-        return None
+        That is also a part of a record that is absent: `blocked` beside `profile`, where it belongs, and `profile_blocked`.
+        """
+        if self._absent is None or not (self._absent[0] is owner and self._absent[1] is given):
+            reads = None if self.reads is None else self.reads()
+            absent = [one for one in owner.attributes if one.name not in given]
+            optional = _read_of([one.name for one in absent if one.optional], owner, reads)
+            found = [(name, name) for name in optional]
+            for one in absent:
+                if isinstance(one.type, RecordType):
+                    for part in _read_of(one.type.by_name, one.type, reads):
+                        meant = f"{one.name}.{part}"
+                        found += [(part, meant), (one.name + part, meant)]
+            self._absent = owner, given, found
+        return self._absent[2]
 
     def drop(self, path: Path) -> None:
         """Note a member that is dropped."""
@@ -105,6 +101,18 @@ class Undeclared(Struct):
                 return True
             found = self._found[name, other] = are_near(name, other)
         return found
+
+
+def _read_of(names: Iterable[str], owner: Owner, reads: Reads | None) -> list[str]:
+    """Return those of *names* that rules read of *owner*."""
+    read = owner.by_name if reads is None else reads.get(owner, ())
+    return [name for name in names if name in read]
+
+
+def _names_in(value: object) -> list[str]:
+    """Return the names in an object: the first, and one by which anything may be meant if there are more."""
+    names = [one for one in value if isinstance(one, str)] if isinstance(value, dict) else []
+    return names if len(names) <= _MOST_INSIDE else [*names[:_MOST_INSIDE], _ANYTHING]
 
 
 def are_near(one: str, other: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from policyengine import DecisionCache, InvalidRequest, PolicyEngine
-from policyengine.intake.undeclared import are_near
+from policyengine.intake.undeclared import Undeclared, are_near
 
 POLICY = """\
 package files
@@ -187,8 +187,27 @@ def test_members_that_are_many_or_long_are_bounded():
     many = {f"{'x' * 6}{number}": 1 for number in range(20_000)}
     assert DROP.decide_request(asked(many)).problems[0].code == "PE533"
     assert len(DROP.decide_request(asked(dict(list(many.items())[:1_000]))).ignored) == 100
+    inside = {f"{'x' * 6}{number}": 1 for number in range(101)}
+    assert DROP.decide_request(asked({"data": inside})).problems[0].code == "PE533"
+    del inside["xxxxxx0"]
+    assert DROP.decide_request(asked({"data": inside})).allowed
     assert DROP.decide_request(asked({"x" * 300: 1})).problems[0].code == "PE533"
     assert are_near("_" * 150 + "suspended", "suspended")
+
+
+def test_what_is_given_is_looked_at_once_whatever_is_beside_it():
+    class Given(dict[str, Any]):
+        asked = 0
+
+        def __contains__(self, name: object) -> bool:
+            self.asked += 1
+            return super().__contains__(name)
+
+    given, owner = Given(standing=True, suspended=False), DROP.schema.entities["Clerk"]
+    undeclared = Undeclared()
+    for number in range(100):
+        assert undeclared.meant(f"zzzzzzzzz{number}", 1, owner, given, ()) is None
+    assert given.asked == len(owner.attributes)
 
 
 def test_there_is_no_third_way():
