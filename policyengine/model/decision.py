@@ -294,22 +294,20 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         It is for the service that asked: what people may be told is `valid_until_for`.
         """
-        until = self._until()
-        return None if until is None else to_datetime(until)
+        return _moment(self._until())
 
     def valid_until_for(self, audience: Audience) -> datetime | None:
         """Return the same moment as *audience* may know it: for all but auditors, None where it may reveal something hidden."""
-        if known_audience(audience) == "auditor":
-            return self.valid_until
-        if not self._answer.timed:  # then no details are needed to say so
-            return None
-        until = self._worked_out().details.public_until(allowed=self.allowed)
-        return None if until is None else to_datetime(until)
+        return _moment(self._until(public=known_audience(audience) != "auditor"))
 
-    def _until(self) -> int | None:
-        if not self._answer.timed:
-            return None
+    def _until(self, *, public: bool = False) -> int | None:
+        make, kept = self._answer.make_until, self._rest
+        if make is not None and (type(kept) is not _Kept or kept.details is None):
+            return make(*self._parts, allowed=self.allowed, public=public)
         kept = self._worked_out()
+        if public:
+            until: int | None = kept.details.public_until(allowed=self.allowed)
+            return until
         if kept.valid_until is None:
             kept.valid_until = (kept.details.valid_until(allowed=self.allowed),)
         return kept.valid_until[0]
@@ -347,11 +345,15 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
             make_request=no_request,
             what_is_read=no_request,
         )
-        known = self.reason, self.reason_for("user"), self._until()
-        public_until = self._worked_out().details.public_until(allowed=self.allowed)
-        details = FixedDetails(self._judged(), self.listed(), *known, public_until)
+        known = self.reason, self.reason_for("user")
+        until = self._until(), self._until(public=True)
+        details = FixedDetails(self._judged(), self.listed(), *known, *until)
         result = replace(
-            result, make_details=details.made, written=not_written, make_reason=no_reason
+            result,
+            make_details=details.made,
+            written=not_written,
+            make_reason=no_reason,
+            make_until=None,
         )
         kept = self.ignored, self.id, self.decided_at
         return _unpickled, (result, *kept, self._keeping().answered)
@@ -385,9 +387,9 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def to_json(self) -> dict[str, object]:
         """Return the decision as an AuthZEN answer."""
+        outcome, listed = self._judged(), self._worked_out().details.listed()
         until = self._until()
         valid_until = None if until is None else moment_text(until)
-        outcome, listed = self._judged(), self._worked_out().details.listed()
         return decision_document(
             self._answer, outcome, listed, self.reason, valid_until, self.ignored, self.problems
         )
@@ -458,6 +460,10 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
     def __repr__(self) -> str:
         return f"<{'allow' if self.allowed else 'deny'} ({self.cause}): {self.reason}>"
+
+
+def _moment(until: int | None) -> datetime | None:
+    return None if until is None else to_datetime(until)
 
 
 class Denied(PolicyError):  # noqa: N818 - the public name says what is the matter

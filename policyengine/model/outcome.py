@@ -172,6 +172,23 @@ class MakeReason(Protocol):
         """Give it from the arguments of `MakeDetails`."""
 
 
+class MakeUntil(Protocol):
+    """Gives the moment until which a decision holds, None if the time does not matter. *public*: as all may know it."""
+
+    def __call__(
+        self,
+        subject: Any,
+        resource: Any,
+        context: Any,
+        rest: Any,
+        /,
+        *,
+        allowed: bool,
+        public: bool,
+    ) -> int | None:
+        """Give it from the arguments of `MakeDetails`."""
+
+
 MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
 """Makes the details of a decision from the subject, the resource, the context and the rest."""
 
@@ -204,7 +221,8 @@ class SharedResult(Struct, frozen=True):
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
     the request. *problems*: of one that was refused. *what_is_read* gives what rules may
-    read of the request; *make_reason* the reason, sooner than the details do. *timed*: whether the time may play a part.
+    read of the request; *make_reason* the reason, sooner than the details do, and *make_until* the moment until which it
+    holds; None if only the details say it.
     """
 
     allowed: bool
@@ -219,4 +237,4 @@ class SharedResult(Struct, frozen=True):
     problems: tuple[Problem, ...] = ()
     what_is_read: WhatIsRead = no_request
     make_reason: MakeReason = no_reason
-    timed: bool = True
+    make_until: MakeUntil | None = None

@@ -7,7 +7,6 @@ from typing import Literal, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.entities import Entity
-from policyengine.model.valid_request import ValidRequest
 
 Effect: TypeAlias = Literal["permit", "forbid", "expose"]
 
@@ -70,8 +69,8 @@ class RuleWaiver(Struct, frozen=True):
     resource: WaivedEntity | None
     until: int
 
-    def is_for(self, request: ValidRequest) -> bool:
-        """Whether it is for a request, at some moment."""
-        return (self.subject is None or self.subject.means(request.subject)) and (
-            self.resource is None or self.resource.means(request.resource)
+    def is_for(self, subject: Entity, resource: Entity) -> bool:
+        """Whether it is for a request of *subject* and *resource*, at some moment."""
+        return (self.subject is None or self.subject.means(subject)) and (
+            self.resource is None or self.resource.means(resource)
         )

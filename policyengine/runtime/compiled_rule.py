@@ -218,7 +218,8 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
         """Return the names of the waivers that are in force for a request."""
         if not self.waivers:
             return ()
-        return tuple(w.name for w in self.waivers if request.now < w.until and w.is_for(request))
+        now, parts = request.now, (request.subject, request.resource)
+        return tuple(w.name for w in self.waivers if now < w.until and w.is_for(*parts))
 
     def first_false(self, request: ValidRequest) -> int | None:
         """Return the number of the first condition that is false, None if none is."""

@@ -40,6 +40,7 @@ from policyengine.runtime.visible_fields import as_asked, exposed_of, masks_in, 
 if TYPE_CHECKING:
     from policyengine.runtime.details import Details, Explainer
     from policyengine.runtime.directory import Rules
+    from policyengine.runtime.judged_request import JudgedRequest
     from policyengine.runtime.specialization import Specializer
 
 Rest: TypeAlias = (
@@ -205,7 +206,7 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     def _own(self) -> tuple[Any, ...]:
         """The parts that are the same in all results."""
         made = self.make_details, self.written, self.make_request
-        return self.digest, *made, (), self._what_is_read, self.reason, self.timed
+        return self.digest, *made, (), self._what_is_read, self.reason, self.until
 
     def _what_is_read(self) -> RequestNeeds:
         return self.needs  # which are not known yet when the first results are made
@@ -255,16 +256,26 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
         self, subject: Entity, resource: Entity, context: Record, rest: Rest, *, allowed: bool, public: bool
     ) -> str | None:  # fmt: skip
         """Return the reason of a decision that `decide` made; None if its details must say it."""
-        if isinstance(rest, tuple):
-            now, entities, *fields = rest
-            if fields:
-                return None
-            entities = together(entities, subject, resource)
-        else:
-            now, entities = rest or 0, None
+        if isinstance(rest, tuple) and len(rest) > len(("now", "entities")):  # fields
+            return None
+        now, entities = _at(subject, resource, rest)
         return self.explainer.reason(
             subject, resource, context, now, entities, allowed=allowed, public=public
         )
+
+    def until(
+        self, subject: Entity, resource: Entity, context: Record, rest: Rest, *, allowed: bool, public: bool
+    ) -> int | None:  # fmt: skip
+        """Return until when a decision holds that `decide` made, as all may know it if *public*."""
+        if not self.timed:  # then no rule is needed to say so
+            return None
+        explainer = self.explainer
+
+        def case() -> JudgedRequest:
+            return explainer.case(self._request(subject, resource, context, rest))
+
+        roots = subject, resource, context, *_at(subject, resource, rest)
+        return explainer.until(roots, case, allowed=allowed, public=public)
 
     def make_request(
         self, subject: Entity, resource: Entity, context: Record, rest: Rest = None
@@ -306,6 +317,13 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
         if isinstance(rest, tuple):  # it follows to other entities, or was asked for fields
             return None
         return self.explainer.written(answer, subject, resource, context, rest or 0)
+
+
+def _at(subject: Entity, resource: Entity, rest: Rest) -> tuple[int, Mapping[Key, Entity] | None]:
+    """Return the moment of a decision, and the entities that are known; None where nothing is followed to others."""
+    if isinstance(rest, tuple):
+        return rest[0], together(rest[1], subject, resource)
+    return rest or 0, None
 
 
 def _looked_up(entities: Mapping[Key, Entity], key: Key) -> Entity | None:

@@ -7,7 +7,7 @@ immutable values: every rule that counts is judged, and then the gates are asked
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Final, TypeAlias
 
@@ -116,7 +116,7 @@ class Explainer(Struct, eq=False, dict=True):
             now = request.now
             key = bits, bisect_right(self.bounds, now)
             for number, waiver in enumerate(self.waivers):
-                if now < waiver.until and waiver.is_for(request):
+                if now < waiver.until and waiver.is_for(request.subject, request.resource):
                     key += (number,)
         case = self._cases.get(key)
         if case is None:
@@ -246,6 +246,44 @@ class Explainer(Struct, eq=False, dict=True):
             shared=shared,
             owing_own=tuple(owing_own) if shared else (),
         )
+
+    def until(
+        self, roots: tuple[Any, ...], case: Callable[[], JudgedRequest], *, allowed: bool, public: bool
+    ) -> int | None:  # fmt: skip
+        """Return the first moment at which anything but the wording of a decision may change.
+
+        None as well if it is to be *public* and may reveal something that is an auditor's alone. *case* gives the
+        request as it is judged, which few rules need.
+        """
+        outline = self.rules.outline
+        if outline.timeless or (public and outline.times_hidden):
+            return None
+        subject, resource, context, now, entities = roots
+        following = bisect_right(self.bounds, now)
+        turns = [*self.bounds[following : following + 1]]
+        turns += [w.until for w in self.waivers if now < w.until and w.is_for(subject, resource)]
+        for note_turns in self._noting(case, allowed=allowed):
+            try:
+                note_turns(subject, resource, context, now, entities, turns)
+            except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
+                turns.append(now + 1)  # no moment is sooner, so nobody need ask on
+        return min([moment for moment in turns if moment > now], default=None)
+
+    def _noting(self, case: Callable[[], JudgedRequest], *, allowed: bool) -> Iterable[Function]:
+        """Return what notes the moments at which something may turn."""
+        judges, moving = self.judges, self.moving[allowed]
+        if judges is not None and not moving:
+            return () if judges.turning is None else (judges.turning,)
+        judged = case()
+        noting = (
+            [verdict.rule.turns for verdict in judged.verdicts]
+            if judges is None
+            else [judges.turning]
+        )
+        if moving:
+            noting += [verdict.rule.owes for verdict in judged.owing]
+            noting += [verdict.rule.refers for verdict in judged.referring]
+        return filter(None, noting)
 
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, now: int
@@ -383,33 +421,16 @@ class Details(Struct, eq=False):
 
     def valid_until(self, *, allowed: bool) -> int | None:
         """Return the first moment at which anything but the wording may change."""
-        now, explainer = self.request.now, self.explainer
-        if explainer.timeless:
-            return None
-        following = bisect_right(explainer.bounds, now)
-        turns = [*explainer.bounds[following : following + 1]]
-        waivers = explainer.waivers
-        turns += [w.until for w in waivers if now < w.until and w.is_for(self.request)]
-        noting: list[Function | None]
-        if explainer.judges is None:
-            noting = [verdict.rule.turns for verdict in self.case.verdicts]
-        else:
-            noting = [explainer.judges.turning]
-        if explainer.moving[allowed]:
-            noting += [verdict.rule.owes for verdict in self.case.owing]
-            noting += [verdict.rule.refers for verdict in self.case.referring]
-        subject, resource, context, _, entities = self.request.roots
-        for note_turns in filter(None, noting):
-            try:
-                note_turns(subject, resource, context, now, entities, turns)
-            except Exception:  # noqa: BLE001 - it failed, and may do otherwise in a moment
-                turns.append(now + 1)  # no moment is sooner, so nobody need ask on
-        return min([moment for moment in turns if moment > now], default=None)
+        return self._until(allowed=allowed, public=False)
 
     def public_until(self, *, allowed: bool) -> int | None:
         """Return that moment, unless it may reveal something that is an auditor's alone."""
-        hidden = self.explainer.rules.outline.times_hidden
-        return None if hidden else self.valid_until(allowed=allowed)
+        return self._until(allowed=allowed, public=True)
+
+    def _until(self, *, allowed: bool, public: bool) -> int | None:
+        return self.explainer.until(
+            self.request.roots, lambda: self.case, allowed=allowed, public=public
+        )
 
     # ---- wording ------------------------------------------------------------------------
 

@@ -206,7 +206,11 @@ def test_waivers_matter_where_nothing_else_opens_the_gate():
     ],
 )
 def test_how_long_a_decision_holds(text: str, until: str | None):
-    assert decided(text)._until() == (None if until is None else parse_datetime(until))
+    expected = None if until is None else parse_datetime(until)
+    decision = decided(text)
+    assert decision._until() == expected
+    assert decision.outcome.cause  # which makes its details
+    assert decision._until() == expected
 
 
 def test_when_conditions_turn_is_asked_once_for_all_rules():
@@ -221,6 +225,7 @@ def test_when_conditions_turn_is_asked_once_for_all_rules():
     asked = called(lambda: again.valid_until)
     assert again.valid_until == decision.valid_until
     assert [name for name in asked if name == "turning" or name.startswith("turns")] == ["turning"]
+    assert "make_details" not in asked
     assert asked.count("add_months") == 1  # what several conditions compute is computed once
 
 

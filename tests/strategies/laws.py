@@ -170,17 +170,17 @@ def _agree(case: Case, request: ValidRequest) -> Outcome:
     decision = case.loaded.program.decide(request)
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
-    told = reasons_of(checked, Env(request, checked.schema))
+    env = Env(request, checked.schema)
+    told = reasons_of(checked, env)
+    hidden = any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target))
+    until = decision.valid_until, None if hidden else decision.valid_until
     for one in (
         decision,
         case.loaded.program.decide(request),
     ):  # with details that are made, and without
+        _same("valid until", (one.valid_until, one.valid_until_for("user")), until)
         _same("reasons", (one.reason_for("auditor"), one.reason_for("user")), told)
     _same("reason", decision.reason, reasons.reason(checked, request))
-    env = Env(request, checked.schema)
-    hidden = any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target))
-    until = None if hidden else decision.valid_until
-    _same("valid until for a user", decision.valid_until_for("user"), until)
     context = decision.to_json()["context"]
     listed = tuple(context["rules"]), context["more_rules"]
     _same("listed rules", listed, reasons.listed(checked, request))
