@@ -300,8 +300,7 @@ class PolicyEngine(Decider, Immutable):
                     return found
             except Exception:  # noqa: BLE001, S110 - the intake reports what is wrong, below
                 pass
-        parts = subject, action, resource, context, now, fields, entities
-        return self._intake.decide_parts(*parts)
+        return self._intake.decide_parts(subject, action, resource, context, now, fields, entities)
 
     def decide_each(
         self, requests: Iterable[Asked], *,

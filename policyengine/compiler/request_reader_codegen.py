@@ -61,6 +61,7 @@ def request_reader(
     readers: Sequence[Reader],
     checks: Sequence[Check],
     gather: Callable[..., Any],
+    gather_given: Callable[..., Any],
     together: Callable[..., Any],
     *,
     apart: bool,
@@ -83,11 +84,12 @@ def request_reader(
     body: Body = []
     both = [("subject", subject, needs.subject), ("resource", resource, needs.resource)]
     enough: list[ast.expr] = []
+    lined = ast.Constant(needs.asks_line())
     for (part, type_, needed), read in zip(both, readers[:2], strict=True):
         body += filled(
             _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_.name),
             read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
-            lined=ast.Constant(needed.line or follows),
+            lined=lined,
         )  # fmt: skip
         body += writer.sufficient(part, type_, needed)
         enough += writer.enough(part, type_, needed)
@@ -96,6 +98,7 @@ def request_reader(
         "Resource": writer.named("class", entity_class(resource)),
         "Context": writer.named("class", record_class(context)),
         "read": writer.named("read", readers[2]), "gather": writer.named("gather", gather),
+        "gather_given": writer.named("gather", gather_given), "lined": lined,
         "together": writer.named("together", together),
         "subject_type": ast.Constant(subject.name), "resource_type": ast.Constant(resource.name),
     }  # fmt: skip
@@ -212,6 +215,8 @@ if others is None and not context.carried_:
         if ALONE: known = KNOWN
     elif stored_subject is subject and stored_resource is resource:
         known = store
+elif store is None:
+    known = gather_given(subject, resource, context, others, lined)
 if known is None:
     known = gather(subject, resource, context, others, store)
     subject = known[subject_type, subject.id]

@@ -192,9 +192,10 @@ class FastPaths:
             )
         ]
         target = action, types[0], types[1]
-        follows, needs = self._program.compiled(target).follows, self._program.needs(target)
+        needs = self._program.needs(target)
+        lined = needs.asks_line()
         found = [
-            objects.row_reader(class_, part, lined=part.line or follows) or _never if one else _same
+            objects.row_reader(class_, part, lined=lined) or _never if one else _same
             for one, class_, part in zip(mapped, classes, needs.parts[:2], strict=True)
         ]
         return found[0], found[1]
@@ -248,7 +249,9 @@ class FastPaths:
         It takes subject, resource, context, time and the others; it returns None, or fails, where a
         request must be validated in full.
         """
-        return self._open_readers[action, type_of(subject), type_of(resource)]
+        subject_type = subject["type"] if type(subject) is dict else subject.type
+        resource_type = resource["type"] if type(resource) is dict else resource.type
+        return self._open_readers[action, subject_type, resource_type]
 
 
 class _ByClasses(dict[tuple[type, type], tuple[Read, Read]]):

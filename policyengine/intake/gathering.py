@@ -67,10 +67,6 @@ class Gathering:
             built = self.gather_built(subject, resource, context)
             if built is not None:
                 return built
-        elif store is None:
-            given_all = self._gather_given(subject, resource, context, others)
-            if given_all is not None:
-                return given_all
         known: dict[Key, Entity] = {}
         placed: dict[Key, None] = {}  # those that are given with parents: their lines are compared
         given: list[Entity] = [subject, resource]
@@ -118,11 +114,19 @@ class Gathering:
                     return None
         return known
 
-    def _gather_given(
-        self, subject: Entity, resource: Entity, context: Record | None, others: Any
+    def gather_given(
+        self,
+        subject: Entity,
+        resource: Entity,
+        context: Record,
+        others: Any,
+        lined: bool,  # noqa: FBT001 - from generated code
     ) -> dict[Key, Entity] | None:
-        """Return what is known, where nothing is carried along, in anything, or given twice."""
-        if subject.carried_ or resource.carried_ or (context is not None and context.carried_):
+        """Return what is known with *others*, where nothing is carried along, in anything, or given twice.
+
+        *lined*: whether ancestors are read.
+        """
+        if subject.carried_ or resource.carried_ or context.carried_:
             return None
         if subject.parents_ or resource.parents_:
             return None
@@ -135,7 +139,7 @@ class Gathering:
             if type(raw) is not dict:
                 return None
             type_: str = raw["type"]
-            one = (self._entity_readers.get(type_) or self.entity_reader(type_))(raw, True)
+            one = (self._entity_readers.get(type_) or self.entity_reader(type_))(raw, lined)
             if one is None or one.parents_ or known.setdefault((type_, one.id), one) is not one:
                 return None
         return known

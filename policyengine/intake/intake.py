@@ -14,7 +14,7 @@ from typing import Any, ClassVar, TypeVar
 from policyengine.intake.authzen import RequestDecoder, read_document
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import action_of, build_context, build_entity
-from policyengine.intake.fast_path import FastPaths, time_but_zero
+from policyengine.intake.fast_path import FastPaths, time_of_caller
 from policyengine.intake.foreign import as_list, first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
@@ -144,42 +144,47 @@ class Intake:
             raw.ignored = read.ignored
         return request
 
-    def decide_parts(self, *parts: Any) -> Decision:
+    def decide_parts(
+        self, subject: Any, action: Any, resource: Any, context: Any, now: Any, fields: Any, entities: Any
+    ) -> Decision:  # fmt: skip
         """Decide the request of these parts, in the order of `raw_request`."""
-        if type(parts[-1]) is list and not self._objects:  # the others, which may be read again
-            decision = self._decide_quickly(parts, None)
+        if type(entities) is list and not self._objects.by_class:  # they may be read again
+            decision = self._decide_quickly(
+                subject, action, resource, context, now, fields, entities
+            )
             if decision is not None:
                 return decision
-        return self.decide(given_request(*parts))
+        return self.decide(given_request(subject, action, resource, context, now, fields, entities))
 
     def decide(self, raw: RawRequest) -> Decision:
         """Decide a request; raises `InvalidRequest` with every problem."""
         raw = self._objects.request(raw)
-        parts = (
-            raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities,
+        decision = self._decide_quickly(
+            raw.subject, raw.action, raw.resource, raw.context, raw.now, raw.fields, raw.entities, raw.store
         )  # fmt: skip
-        decision = self._decide_quickly(parts, raw.store)
         if decision is None:
             decision = self._program.decide(self._validated(raw))
         return decision.ignoring(raw.ignored)
 
-    def _decide_quickly(self, parts: tuple[Any, ...], store: EntityStore | None) -> Decision | None:
+    def _decide_quickly(
+        self, subject: Any, action: Any, resource: Any, context: Any, now: Any, fields: Any, entities: Any,
+        store: EntityStore | None = None,
+    ) -> Decision | None:  # fmt: skip
         """Decide a request that is valid without further checks; None if it must be validated.
 
-        It takes the *parts* of a `RawRequest`, which takes as long to make as some of the decision.
+        It takes the parts of a `RawRequest`, which takes as long to make as some of the decision.
         """
-        subject, action, resource, context, now, fields, entities = parts
         if fields is None and store is None:
-            found: Decision | None = None
             try:
-                moment = 0 if now is None else time_but_zero(now)
+                moment = 0 if now is None else time_of_caller(now)
+                found: Decision | None
                 if entities is None:
                     found = self.fast.by_action[action](subject, resource, context, moment)
                 else:
                     read = self.fast.reader(action, subject, resource)
                     found = read(subject, resource, context, moment, entities)
-            except Exception:  # noqa: BLE001, S110 - full validation says what is wrong, if anything is
-                pass
+            except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
+                return None
             return found
         raw = RawRequest(subject, action, resource, context, now, fields, entities, store)
         request = self.fast.read(raw)
@@ -201,7 +206,7 @@ class Intake:
         is_plain = isinstance(others, list) and not others
         parts = None if not is_plain else self._decoder.decode_plainly(data, accept_now)
         if parts is not None:
-            decision = self._decide_quickly(parts, store)
+            decision = self._decide_quickly(*parts, store=store)
             if decision is not None:
                 return decision
         try:

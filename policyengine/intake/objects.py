@@ -63,12 +63,12 @@ class Objects:
         self._schema = schema
         self._limits = limits
         self._needs = needs
-        self._by_class: dict[type, Mapped] = {}
+        self.by_class: dict[type, Mapped] = {}
         self._derived: WeakKeyDictionary[type, Mapped] = WeakKeyDictionary()
         self._by_type: dict[str, Needs] = {}
 
     def __bool__(self) -> bool:
-        return bool(self._by_class)
+        return bool(self.by_class)
 
     def register(
         self,
@@ -104,7 +104,7 @@ class Objects:
         sources = {name: attributes.get(name, name) for name in found.by_name}
         for name, source in sources.items():
             self._check_ref(name, source, referred(found.by_name[name].type))
-        self._by_class[class_] = Mapped(found, class_.__qualname__, id_, parents, sources)
+        self.by_class[class_] = Mapped(found, class_.__qualname__, id_, parents, sources)
         self._derived = WeakKeyDictionary()
 
     def _check_ref(self, name: str, source: AttributeSource, types: tuple[str, ...]) -> None:
@@ -120,12 +120,12 @@ class Objects:
     def find(self, class_: type) -> Mapped | None:
         """Return how objects of a class are read: as those of the first class that it derives from."""
         try:
-            found = self._by_class.get(class_)
+            found = self.by_class.get(class_)
             if found is not None or class_ in BUILT_IN or issubclass(class_, Entity):
                 return found
             found = self._derived.get(class_)
             if found is None:
-                bases = (self._by_class.get(base) for base in class_.__mro__)
+                bases = (self.by_class.get(base) for base in class_.__mro__)
                 found = next((mapped for mapped in bases if mapped is not None), None)
                 if found is not None:
                     self._derived[class_] = found
@@ -137,7 +137,7 @@ class Objects:
 
     def request(self, raw: RawRequest, target: TargetKey | None = None) -> RawRequest:
         """Return a request in which dicts stand for objects; *target*: if it is known."""
-        if not self._by_class:
+        if not self.by_class:
             return raw
         reading = ObjectReading(self.find, self._limits, self._schema)
         # Each is read once: what follows reads the action and the types from what this returns.

@@ -95,7 +95,7 @@ class Readers:
         ]
         return request_reader(
             schema, target, needs, self._limits, readers, [(one.number, one.passes, one.carries) for one in checks],
-            self._gathering.gather, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
+            self._gathering.gather, self._gathering.gather_given, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
         )  # fmt: skip
 
     def of_stored(self, target: TargetKey) -> Function:

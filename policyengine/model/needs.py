@@ -46,6 +46,11 @@ class Needs(Struct, frozen=True):
         for type_, part in self.above.items():
             yield from part.paths(f"ancestors({root}, {type_})[]")
 
+    def asks_line(self) -> bool:
+        """Whether the ancestors of an entity are read, of the value or of what it leads to."""
+        inner = (*self.attributes.values(), *([self.elements] if self.elements else []))
+        return self.line or any(part.asks_line() for part in (*inner, *self.above.values()))
+
     def asks_above(self) -> bool:
         """Whether ancestors are asked for by their type, of the value or of what it leads to."""
         inner = (*self.attributes.values(), *([self.elements] if self.elements else []))
@@ -100,6 +105,10 @@ class RequestNeeds(Struct, frozen=True):
     def parts(self) -> tuple[Needs, Needs, Needs]:
         """The needs of the subject, the resource and the context."""
         return self.subject, self.resource, self.context
+
+    def asks_line(self) -> bool:
+        """Whether the ancestors of any entity are read."""
+        return any(part.asks_line() for part in self.parts)
 
     def __or__(self, other: RequestNeeds) -> RequestNeeds:
         return RequestNeeds(

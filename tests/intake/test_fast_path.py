@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from policyengine import InvalidRequest, PolicyEngine
+from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
 from policyengine.model.limits import Limits
 from tests.strategies.fast_paths import fast_path_takes
@@ -307,3 +308,26 @@ def test_entities_may_have_any_number_of_attributes(count: int):
             assert engine.decide(user, "r", {"type": "U", "id": "v"}).allowed
             with pytest.raises(InvalidRequest):
                 engine.decide(wrong, "r", {"type": "U", "id": "v"})
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [("", None), (' and resource.owner within User "u"', {("User", "u")})]
+)
+def test_who_lies_in_nothing_has_a_line_where_rules_read_ancestors(asked, expected):
+    engine = PolicyEngine.from_text(f"""
+        package p
+        entity User {{ name: string }}
+        entity Doc {{ owner: User }}
+        action read by User on Doc
+        gate scope "s"
+        gate scope {{ permit namesakes: read when resource.owner.name == subject.name{asked} }}
+    """)
+    subject, owner = (
+        {"type": "User", "id": id_, "properties": {"name": "n"}} for id_ in ("s", "u")
+    )
+    document = {**ref("d", "Doc"), "properties": {"owner": ref("u")}}
+    asked = subject, "read", document, {}, None, None, [owner]
+    assert engine.decide(*asked[:4], entities=[owner]).allowed  # it is validated in full
+    request = engine._intake.fast.read(RawRequest(*asked))
+    assert request is not None
+    assert request.entities["User", "u"].line == expected
