@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from time import monotonic
 from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
 
 from policyengine.adapters.explain_budget import ExplainBudget
@@ -203,7 +204,10 @@ class EnforcementPoint:
         asked = decision.request
         if asked is None or not budget.take((asked.subject.type, asked.subject.id)):
             return None
-        with suppress(Exception):  # what is more than the reason is never worth failing for
+        from policyengine.explain import limited  # which a service without a budget does not need
+
+        # What is more than the reason is never worth failing for. All of it is limited, and the search again by itself.
+        with suppress(Exception), limited(monotonic() + 2 * budget.seconds):
             engine = self._engine
             if engine.digest == decision.policy_digest:
                 return engine.explain(asked, seconds=budget.seconds)

@@ -25,6 +25,7 @@ from policyengine.analysis.what_if import Neighbourhood, OutOfBudgetError
 from policyengine.model.types import Changer
 from policyengine.model.valid_request import ValidRequest
 from policyengine.reference import interpreter
+from policyengine.reference.time_limit import limited
 from policyengine.semantics.checked import CheckedSet
 
 MOST_OFFERED = 12
@@ -34,7 +35,7 @@ _MOST_FAR = 24
 """The number of values of a place that are followed to other entities."""
 
 _BUDGET = 1_500_000
-"""The number of times that rules are judged: some seconds."""
+"""The number of times that rules are judged, and of elements that they look at: some seconds."""
 
 _ORDER: tuple[Changer, ...] = ("caller", "person", "platform", "nobody")
 
@@ -102,10 +103,11 @@ def search(
     searching = _Search(near)
     gave_up = False
     try:
-        if near.allows(()):
-            return SearchResult(())
-        searching.run()
-    except OutOfBudgetError:
+        with limited(deadline, steps=budget):
+            if near.allows(()):
+                return SearchResult(())
+            searching.run()
+    except (OutOfBudgetError, TimeoutError):
         gave_up = True
     found = sorted(searching.found, key=lambda r: (max(map(_ORDER.index, r.by)), len(r.changes)))
     judged = budget - (near.budget or 0)

@@ -46,9 +46,9 @@ def explain(
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
+    reason, public_reason = reasons_of(checked, env)
     deadline = None if seconds is None else monotonic() + seconds
     offers = offered(checked, request, deadline)
-    reason, public_reason = reasons_of(checked, env)
     evidence = Evidence(
         outcome,
         reason,

@@ -34,6 +34,7 @@ from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT, slot
 from policyengine.reference import calendar
 from policyengine.reference.moving import Moving
+from policyengine.reference.time_limit import in_time
 from policyengine.semantics.checked import Definition, Lower, Size, Typing, Value
 from policyengine.syntax import nodes
 
@@ -131,7 +132,7 @@ def meaning_of(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
         case nodes.Quantified(kind, bound, over, body):
             # Of ancestors in the order of the line: it decides what is reported where reading one fails.
             among = ancestors(over, typing, env) if isinstance(over, nodes.Ancestors) else of(over)
-            inner = (with_variable(env, bound.name, element) for element in among)
+            inner = (with_variable(env, bound.name, element) for element in in_time(among))
             holds = (evaluate(body, typing, scope) for scope in inner)
             return quantify(kind, holds)
         case nodes.Literal() | nodes.EntityRef() | nodes.Update():

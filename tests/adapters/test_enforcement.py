@@ -278,6 +278,25 @@ def test_what_would_allow_is_told_where_the_service_says_so_and_as_long_as_it_la
     assert told("a")
 
 
+def test_what_is_explained_in_no_time_is_refused_by_its_reason_alone():
+    """Each of the passes of an explanation looks at 100,000 pairs."""
+    engine = PolicyEngine.from_text("""
+package groups
+entity User { groups: set<string> }
+entity File { groups: set<string> }
+action read by User on File
+permit shared: read when some a in subject.groups: some b in resource.groups: a == b otherwise "no group is the same"
+""")
+    mine, its = ([f"{name}{n}" for n in range(320)] for name in "ab")
+    asked: Any = (
+        {"type": "User", "id": "u", "properties": {"groups": mine}}, "read",
+        {"type": "File", "id": "f", "properties": {"groups": its}},
+    )  # fmt: skip
+    refusal = refused(EnforcementPoint(engine, explain=ExplainBudget(0.01)), *asked)
+    assert refusal.problem["detail"] == "no group is the same"
+    assert "would_allow" not in refusal.problem
+
+
 @pytest.mark.parametrize(
     "given", [{"seconds": 0}, {"seconds": float("nan")}, {"per_caller": 0}, {"in_all": 0}]
 )

@@ -189,3 +189,27 @@ permit p: read when subject.home == {city: "x"}
         ("subject.home.city", "x"),
         ("subject.home.zone", ABSENT),
     }
+
+
+def test_a_search_ends_where_one_judgement_looks_at_too_many_elements():
+    text = """\
+package p
+entity User { groups: set<string> }
+entity File { groups: set<string> }
+action read by User on File
+permit shared: read when some a in subject.groups: some b in resource.groups: a == b
+"""
+    checked, _ = check_sources({"n": Source("n", text)})
+    assert checked is not None
+    validator = Validator(checked.schema, checked.needs, Limits())
+    mine, its = ([f"{name}{n}" for n in range(40)] for name in "ab")
+    request = validator.validate_parts(
+        subject={"type": "User", "id": "u", "properties": {"groups": mine}},
+        action="read",
+        resource={"type": "File", "id": "f", "properties": {"groups": its}},
+        now=0,
+    )
+    found = search(checked, request, budget=1_000)
+    assert found.gave_up
+    assert found.judged < 100
+    assert search(checked, request).remedies
