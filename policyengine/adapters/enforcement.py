@@ -168,11 +168,10 @@ class EnforcementPoint:
             raise ValueError(f"there is no action `{action}`{meant(action, schema.actions)}")
 
     def _expect(self, subject: object, resource: object) -> None:
-        for part, status in ((subject, 401), (resource, 404)):
-            if part is None:
-                refusal = undecided(status, type_=self._type)
-                refusal.challenge = self._challenge
-                raise refusal
+        if subject is None or resource is None:
+            refusal = undecided(401 if subject is None else 404, type_=self._type)
+            refusal.challenge = self._challenge
+            raise refusal
 
     def _decide(
         self, decide: Callable[..., Any], subject: Any, action: str, resource: Any, context: Any

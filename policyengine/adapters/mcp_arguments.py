@@ -110,7 +110,7 @@ def seen_of(given: Any, type_: Type) -> Any:
             part = type_.by_name.get(name) if "_x" not in name else None  # the same name, of most
             part = part or type_.by_name.get(attribute_of(str(name)))
             if part is not None and one is not None:
-                found[part.name] = seen_of(one, part.type)
+                found[part.name] = one if type(one) in _PLAIN else seen_of(one, part.type)
         return found
     if isinstance(type_, SetType) and isinstance(given, list):
         made = [seen_of(one, type_.element) for one in given]

@@ -43,18 +43,18 @@ class LastCheck(Transform):
 
     def __init__(self, guard: Enforces) -> None:
         self._guard = guard
-        # The arguments of functions of the server itself, by tool, as it was when it was last asked for.
-        self._noted: dict[str, dict[str, Any]] = {}
+        # Functions of the server itself, by tool, checked as they were when they were last asked for.
+        self._kept: dict[str, FunctionTool] = {}
         self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
 
     async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the tool, of which each call is checked."""
-        tool = await call_next(name, version=version)
+        tool = self._checked_tool(name, await call_next(name, version=version))
         if isinstance(tool, FunctionTool) and version is None:
-            self._note(name, tool)
+            self._keep(name, tool)
         else:
-            self._noted.pop(name, None)
-        return self._checked_tool(name, tool)
+            self._kept.pop(name, None)
+        return tool
 
     async def get_resource(self, uri: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the resource, of which each reading is checked."""
@@ -77,7 +77,11 @@ class LastCheck(Transform):
         if isinstance(tool, FunctionTool):
             names = tuple(tool.parameters.get("properties", ()))
             where = "thread" if tool.run_in_thread else "loop"
-            return tool.model_copy(update={"fn": self._checked(tool.name, tool.fn, names, where)})
+            checked = self._checked(tool.name, tool.fn, names, where)
+            kept = self._kept.get(name)
+            if kept is not None and _is_copy(kept, tool, checked):
+                return kept
+            return tool.model_copy(update={"fn": checked})
 
         def asked_by(arguments: dict[str, Any]) -> tuple[str, dict[str, Any]]:
             return action_of(name), taken_by(tool.parameters.get("properties", {}), arguments)[1]
@@ -119,12 +123,10 @@ class LastCheck(Transform):
 
         It may be another tool once it is called: the last check finds that.
         """
-        noted = None if message.meta or self._is_bypassed(server) else self._noted.get(message.name)
-        if noted is None:
+        tool = None if message.meta or self._is_bypassed(server) else self._kept.get(message.name)
+        if tool is None:
             tool = await server.get_tool(message.name, version=version_of(message.meta))
-            properties = {} if tool is None else tool.parameters.get("properties", {})
-        else:
-            properties = noted
+        properties = {} if tool is None else tool.parameters.get("properties", {})
         return taken_by(properties, message.arguments or {})
 
     def _is_bypassed(self, server: Any) -> bool:
@@ -140,10 +142,10 @@ class LastCheck(Transform):
         tool = found_by(name)
         return None if tool is None else self._checked_tool(name, tool)
 
-    def _note(self, name: str, tool: FunctionTool) -> None:
-        if len(self._noted) >= _MOST_TOOLS and name not in self._noted:
-            self._noted.clear()
-        self._noted[name] = tool.parameters.get("properties", {})
+    def _keep(self, name: str, tool: FunctionTool) -> None:
+        if len(self._kept) >= _MOST_TOOLS and name not in self._kept:
+            self._kept.clear()
+        self._kept[name] = tool
 
     def _make(
         self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
@@ -162,3 +164,12 @@ class LastCheck(Transform):
             return await found if isinstance(found, Awaitable) else found
 
         return checked
+
+
+def _is_copy(kept: FunctionTool, tool: FunctionTool, checked: Callable[..., Any]) -> bool:
+    """Whether nothing of *tool* was changed since *kept* was made of it, which takes longer, and nothing of that."""
+    return (
+        type(kept) is type(tool)
+        and vars(kept) == {**vars(tool), "fn": checked}
+        and kept.__pydantic_private__ == tool.__pydantic_private__
+    )

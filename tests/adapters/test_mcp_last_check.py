@@ -135,6 +135,29 @@ def test_a_tool_that_changes_while_it_is_called_is_decided_about_as_it_is_then()
     assert called(parent, "wipe", {"path": "a", "force": False}) == "force False"
 
 
+def test_a_tool_is_copied_again_if_something_of_it_or_of_the_copy_was_changed():
+    made = guarded(FastMCP("files"), FORCING)
+    made.tool(wipe)
+
+    def copied() -> Any:
+        return asyncio.run(made.get_tool("wipe"))
+
+    async def unchecked(*_: Any) -> Any:
+        return "unchecked"
+
+    assert copied() is copied()
+    for name in ("fn", "run", "_run"):
+        copy = copied()
+        object.__setattr__(copy, name, unchecked)
+        assert called(made, "wipe", {"path": "a"}) == "wiped"
+        assert copied() is not copy
+    own = made.local_provider._components["tool:wipe@"]
+    forced = Tool.from_function(wipe_of(default=True), name="wipe")
+    own.fn, own.parameters = forced.fn, forced.parameters
+    assert called(made, "wipe", {"path": "a"}) == "✗ no force"
+    assert called(made, "wipe", {"path": "a", "force": False}) == "force False"
+
+
 def test_a_decision_is_not_that_on_what_a_task_does_after_the_call(monkeypatch: pytest.MonkeyPatch):
     made, done = server(), list[str]()
 
