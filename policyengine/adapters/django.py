@@ -45,6 +45,7 @@ class Guard(EnforcementPoint):
         **options: Unpack[Options],
     ) -> None:  # fmt: skip
         super().__init__(decider, **options)
+        self.expect(subject=subject, context=context)
         self._subject, self._anonymous, self._context = subject, anonymous, context
         self._unguarded = frozenset([unguarded] if isinstance(unguarded, str) else unguarded)
 
@@ -53,6 +54,7 @@ class Guard(EnforcementPoint):
 
         That is an entity, or a function which is called as the view is. The request then has `decision` and `resource`.
         """
+        self.expect(resource=resource)  # there may be no policies yet, which say what actions are
 
         def decorate(view: V) -> V:
             check_defaults(resource, view)

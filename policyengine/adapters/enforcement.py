@@ -13,8 +13,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
+from functools import partial
 from time import monotonic
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_origin
 
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import Refusal, denied, failed, log_error, undecided
@@ -159,7 +160,10 @@ class EnforcementPoint:
         A class would be filled with what a client says: its facts would be the client's.
         """
         for name, one in given.items():
-            if isinstance(one, type):
+            made = one
+            while isinstance(made, partial):
+                made = made.func
+            if isinstance(get_origin(made) or made, type):
                 raise TypeError(
                     f"`{name}` is a class, which requests would fill: give a function or an entity"
                 )

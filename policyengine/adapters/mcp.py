@@ -52,6 +52,7 @@ class Guard(EnforcementPoint, Middleware):
         **options: Unpack[Options],
     ) -> None:  # fmt: skip
         super().__init__(decider, **options)
+        self.expect(subject=subject, resource=resource)
         self._subject, self._resource = subject, resource
         self._last, self._is_installed = LastCheck(self), False
 

@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("django")
 
 import tests.django_settings  # noqa: F401 - before what needs them
+from policyengine.adapters.django import Guard
 from tests.adapters import django_site as site
 
 from django.core.exceptions import ImproperlyConfigured  # isort: skip  # after its settings
@@ -53,6 +54,14 @@ def test_an_object_has_no_dispatch_of_its_own():
     view = type("Own", (Shown,), {"setup": setup}).as_view()
     assert asked(view, "bob").content == b"secret"
     assert asked(view, "ann").status_code == 403
+
+
+def test_what_a_request_says_fills_no_class():
+    for part in ("subject", "context"):
+        with pytest.raises(TypeError, match=f"`{part}` is a class"):
+            Guard(site.engine, **{part: site.Note})  # type: ignore[arg-type]  # which is the point
+    with pytest.raises(TypeError, match="`resource` is a class"):
+        site.guard.requires("read", site.Note)
 
 
 def test_a_resource_is_not_another_one_by_a_default_of_its_own():

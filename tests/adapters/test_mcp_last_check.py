@@ -62,6 +62,12 @@ def parent_of(*servers: FastMCP) -> FastMCP:
     return made
 
 
+@pytest.mark.parametrize("part", ["subject", "resource"])
+def test_what_is_known_of_a_call_fills_no_class(part: str):
+    with pytest.raises(TypeError, match=f"`{part}` is a class"):
+        Guard(ENGINE, **{"subject": lambda _: None, part: dict})
+
+
 def test_resources_and_prompts_that_middleware_changes_are_decided_about_again():
     for mounted in (False, True):
         inside = [server()] if mounted else []

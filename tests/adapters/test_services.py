@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from types import SimpleNamespace
@@ -151,8 +152,9 @@ def test_what_a_client_could_fill_and_what_there_is_not_cannot_be_declared(class
     for given in ({"subject": type(PLAN)}, {"subject": current_user, "context": dict}):
         with pytest.raises(TypeError, match="give a function"):
             class_(ENGINE, **given)
-    with pytest.raises(TypeError, match="`resource` is a class"):
-        guard.requires("read", type(PLAN))
+    for made in (type(PLAN), partial(partial(type(PLAN)), "plan"), dict[str, object]):
+        with pytest.raises(TypeError, match="`resource` is a class"):
+            guard.requires("read", made)
     with pytest.raises(ValueError, match=r"no action `reed`; did you mean `read`\?"):
         guard.requires("reed", PLAN)
 
