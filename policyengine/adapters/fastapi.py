@@ -203,9 +203,14 @@ def _types(field: Any) -> list[Any]:
 
 
 def _changing(field: Any) -> list[Any]:
-    """Return what may make another value of what is said; bounds and patterns do not."""
-    found = (one for one in field.metadata if type(one).__module__ != "annotated_types")
-    return [one for one in found if [*getattr(one, "__dict__", ())] != ["pattern"]]
+    """Return what may make another value of what is said; bounds and patterns do not, nor what is no part of pydantic."""
+    return [one for one in field.metadata if _may_change(one)]
+
+
+def _may_change(one: object) -> bool:
+    room = type(one).__module__.partition(".")[0]
+    is_of_pydantic = room == "pydantic" or hasattr(one, "__get_pydantic_core_schema__")
+    return is_of_pydantic and [*getattr(one, "__dict__", ())] != ["pattern"]
 
 
 def _default(field: Any) -> tuple[Any, ...]:

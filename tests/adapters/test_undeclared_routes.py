@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import pytest
 from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query
 from fastapi.routing import APIRoute
-from pydantic import AfterValidator, Field, create_model
+from pydantic import AfterValidator, Field, StringConstraints, create_model
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint
 from starlette.responses import PlainTextResponse
@@ -367,6 +367,18 @@ def of_the_query_by_the_same_default(app: FastAPI) -> None:
         return SECRET
 
 
+def of_the_query_with_words(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[str, "which one", Query(description="which one")]) -> str:
+        return SECRET
+
+
+def in_lower_case(app: FastAPI) -> None:
+    @app.get("/users/{name}", dependencies=[MAY_READ])
+    async def show(id: Annotated[str, StringConstraints(to_lower=True)]) -> str:
+        return SECRET
+
+
 def what_is_shown(document: Annotated[object, Depends(load)]) -> object:
     return document
 
@@ -392,7 +404,7 @@ def by_the_decision(app: FastAPI) -> None:
 OTHERS = [
     beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query, of_the_query_twice, of_a_header, of_a_cookie,
     by_what_depends_on_the_requirement, that_only_another_dependency_takes, by_another_default, by_another_name_of_an_alias,
-    by_what_is_made_of_it, by_a_type_of_the_same_name,
+    by_what_is_made_of_it, in_lower_case, by_a_type_of_the_same_name,
 ]  # fmt: skip
 
 
@@ -409,6 +421,7 @@ def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(s
         of_the_query_too,
         of_the_query_or_nothing,
         of_the_query_by_the_same_default,
+        of_the_query_with_words,
         of_what_is_loaded_for_another,
         of_what_is_loaded,
         by_the_decision,
