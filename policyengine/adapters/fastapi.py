@@ -100,7 +100,7 @@ class Guard(InstalledGuard):
     def declared_in(self, route: Any) -> object | None:
         dependant: object | None = getattr(route, "dependant", None)
         for name in () if dependant is None else _chosen_by_client(dependant):
-            text = "the resource of %s is another one than its own: `%s` is not in its path"
+            text = "the resource of %s is another one than its own: `%s` is not in its path, or is read there in another way"
             log_error(text, getattr(route, "path", "a frontend"), name)
             return None
         if dependant is not None and any(map(is_declared, _calls(dependant))):
@@ -130,7 +130,7 @@ def _chosen_by_client(dependant: Any) -> Iterator[str]:
             chosen = [
                 one
                 for one in _all_parameters(part)
-                if not (_is_taken(one, used) or _is_taken(one, asks))
+                if not (_is_taken(one, used) or _is_taken(one, asks) or _is_of_path(one, used))
             ]
             yield from sorted({one.alias for one in chosen})
 
@@ -159,12 +159,19 @@ def _is_taken(parameter: _Parameter, used: Iterable[_Parameter]) -> bool:
     return bool(alike) and all(map(parameter.is_read_as, alike))
 
 
+def _is_of_path(parameter: _Parameter, used: Iterable[_Parameter]) -> bool:
+    """Whether a parameter is of the path, and not *used* in another way: `01` is a number as well."""
+    is_used = any(one[:2] == parameter[:2] for one in used)
+    return parameter.source == _OF_PATH and not is_used
+
+
+_OF_PATH: Final = "path_params"
 _OF_HEADERS: Final = ("header_params", "cookie_params")
 """Where a client also says who asks: what the subject is found by is no choice of a resource."""
 
 
 class _Parameter(NamedTuple):
-    """What a client says: in the query, the body or the headers, by which name, and what is made of it."""
+    """What a client says: in the path, the query, the body or the headers, by which name, and what is made of it."""
 
     source: str
     name: Any
@@ -183,7 +190,7 @@ class _Parameter(NamedTuple):
 
 
 def _parameters(dependant: Any) -> Iterator[_Parameter]:
-    for source in ("query_params", "body_params", *_OF_HEADERS):
+    for source in (_OF_PATH, "query_params", "body_params", *_OF_HEADERS):
         for one in getattr(dependant, source):
             field = one.field_info
             yield _Parameter(source, field.validation_alias or one.alias, one.alias, field)
@@ -196,10 +203,10 @@ def _all_parameters(dependant: Any) -> Iterator[_Parameter]:
 
 
 def _types(field: Any) -> list[Any]:
-    """Return the types of a parameter, but for None."""
+    """Return the types of a parameter, but for None; without one, a text is left as it is."""
     said = field.annotation
     types = get_args(said) if get_origin(said) in (Union, UnionType) else (said,)
-    return [type_ for type_ in types if type_ is not NoneType]
+    return [str if type_ is Any else type_ for type_ in types if type_ is not NoneType]
 
 
 def _changing(field: Any) -> list[Any]:

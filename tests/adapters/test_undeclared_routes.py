@@ -433,6 +433,33 @@ def test_an_operation_may_take_its_resource_from_the_query(serve: Any):
     assert asked_of(serve) == 200
 
 
+def as_number(id: int) -> Any:
+    return DOCUMENTS["plan"]
+
+
+def as_text(id: str) -> Any:
+    return DOCUMENTS["plan"]
+
+
+def as_it_is(id) -> Any:
+    return DOCUMENTS["plan"]
+
+
+@pytest.mark.parametrize(
+    ("by", "operation", "is_same"),
+    [(as_text, as_number, False), (as_it_is, as_number, False), (as_it_is, as_text, True), (as_text, secret, True)],
+)  # fmt: skip
+def test_a_parameter_of_the_path_is_read_in_one_way(by: Any, operation: Any, is_same: bool, caplog):
+    """Else a document `01` would be decided about, and the document `1` be shown."""
+    app = FastAPI(openapi_url=None)
+    GUARD.install(app)
+    app.get("/documents/{id}", dependencies=[GUARD.requires("read", by)])(operation)
+    answer = TestClient(app).get("/documents/01", headers={"x-user": "ann"})
+    assert answer.status_code == (200 if is_same else 403)
+    said = "`id` is not in its path, or is read there in another way" in caplog.text
+    assert said is not is_same
+
+
 def asked_of(serve: Callable[[FastAPI], None], *, guarded: bool = True) -> int:
     app = FastAPI(openapi_url=None)
     if guarded:
