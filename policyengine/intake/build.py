@@ -88,6 +88,7 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
         known = Known(reader.problems, reader.flawed)
         for entity, path in reader.carried:
             known.add(entity, path)
+        known.close_lines({}, limits.ancestors)
         if isinstance(context, Record) and not reader.problems.items:
             reader.undeclared.log()
             if not known.entities:

@@ -302,3 +302,23 @@ def test_the_target_of_a_private_reference_is_named_in_no_problem():
             engine.decide(subject, "read", doc, entities=more)
         assert [one.code for one in refused.value.problems] == ["PE510"]
         assert "Wilhelmina" not in str(refused.value)
+
+
+def test_a_context_of_entities_that_contradict_one_another_is_refused_when_it_is_built():
+    engine = PolicyEngine.from_text("""package folders
+entity Folder in Folder
+entity Doc in Folder
+action move by Folder on Folder with { what: Doc, to: Folder }
+permit free: move
+    when not context.what within Folder "top"
+""")
+    top, folder = ({"type": "Folder", "id": id_, "parents": []} for id_ in ("top", "f"))
+    doc = {"type": "Doc", "id": "d", "parents": [{"type": "Folder", "id": "f"}]}
+    what = engine.store([folder, doc]).by_key["Doc", "d"]  # there, the folder lies in nothing
+    above = engine.entity("Folder", "top", parents=[])
+    to = engine.entity("Folder", "f", parents=[above])
+    with pytest.raises(InvalidRequest) as refused:
+        engine.context("move", {"what": what, "to": to})
+    assert [problem.code for problem in refused.value.problems] == ["PE510"]
+    with pytest.raises(InvalidRequest):
+        engine.decide(top, "move", top, {"what": what, "to": to})
