@@ -64,8 +64,9 @@ def test_what_is_still_to_be_done_fulfils_no_obligation(undone: Any):
 def test_no_set_takes_over_that_is_still_to_be_checked(undone: Any, tmp_path: Path):
     file = tmp_path / "notes.policy"
     file.write_text(POLICY)
-    with pytest.raises(TypeError, match="`on_load` is asynchronous"):
-        PolicyHolder(file, on_load=undone)
+    for name in ("on_load", "store"):
+        with pytest.raises(TypeError, match=f"`{name}` is asynchronous"):
+            PolicyHolder(file, **{name: undone})
     checks: list[Any] = [lambda _: None, undone]
 
     def check(engine: PolicyEngine) -> object:

@@ -267,6 +267,7 @@ class PolicyHolder(Decider):
         )
 
     def _put_in_force(self, loaded: PolicyEngine, store: EntityStore | None) -> None:
+        check_done("store", store)
         if store is not None and not store.fits(loaded.schema):
             raise NotReloaded("the store that was made is for other entity types")
         engine = loaded.with_store(store).with_record(self._on_decision)
