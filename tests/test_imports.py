@@ -251,6 +251,7 @@ def test_a_circle_is_found():
 
 
 SIZE = 600
+SIZE_OF_ADAPTER = 200
 
 
 def test_no_two_modules_have_the_same_name():
@@ -261,6 +262,12 @@ def test_no_two_modules_have_the_same_name():
 def test_a_file_is_short():
     lengths = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in FILES}
     assert {file: length for file, length in lengths.items() if length > SIZE} == {}
+
+
+@pytest.mark.parametrize("name", ["django", "fastapi", "flask", "litestar", "mcp", "starlette"])
+def test_an_adapter_is_shorter_still(name: str):
+    text = (PACKAGE / "adapters" / f"{name}.py").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < SIZE_OF_ADAPTER
 
 
 ROOT = PACKAGE.parent

@@ -83,14 +83,12 @@ class Guard(EnforcementPoint):
     @staticmethod
     def decision_on(request: Any) -> Decision:
         """Return the decision on *request*, `request.decision`, of which type checkers know nothing."""
-        decision: Decision = request.decision
-        return decision
+        return cast("Decision", request.decision)
 
     @staticmethod
     def resource_of(request: Any) -> object:
         """Return what was decided about, `request.resource`."""
-        resource: object = request.resource
-        return resource
+        return cast("object", request.resource)
 
     @sync_and_async_middleware  # type: ignore[untyped-decorator]  # Django has no types
     def middleware(self, get_response: Callable[..., Any]) -> Gatekeeper:
@@ -192,9 +190,7 @@ class Gatekeeper:
 
     def process_exception(self, _: Any, problem: Exception) -> Any:
         """Return the response that a refusal is, which a view raises, also one of models (`authorized_models.py`)."""
-        from policyengine.filters.governing import (
-            AccessRefused,  # which a service without filters does not need
-        )
+        from policyengine.filters.governing import AccessRefused  # few services need it
 
         if isinstance(problem, AccessRefused):
             getLogger("policyengine.adapters").error("what a view reads or writes: %s", problem)

@@ -189,12 +189,11 @@ class Guard(EnforcementPoint, Middleware):
         return [one for one in items if self._may(subject, resource, *request_of(one))]
 
     def _may(self, subject: Any, resource: Any, action: str, given: dict[str, Any] | None) -> bool:
-        engine = self._engine
         is_known = subject is not None and resource is not None  # else it would be left open
-        if not is_known or action not in engine.schema.actions:
+        if not is_known or action not in self._engine.schema.actions:
             return False
         with suppress(InvalidRequest, Refusal):
             known = None if given is None else self.seen(action, given)
             asked = {"subject": subject, "resource": resource, "context": known}
-            return not engine.partial(action=action, **asked).never
+            return not self._engine.partial(action=action, **asked).never
         return False
