@@ -34,6 +34,7 @@ from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate, meaning_of
 from policyengine.reference.interpreter import JudgedRequest, Verdict
 from policyengine.reference.moving import Clock, Moving
+from policyengine.reference.time_limit import limited
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Typing
 from policyengine.syntax import nodes
 
@@ -42,6 +43,9 @@ MOST_SCHEDULES: Final = 5
 
 MOST_MOMENTS: Final = 10_000
 """The number of moments at which the request is decided."""
+
+MOST_LOOKED_AT: Final = 1_500_000
+"""The number of elements of sets that rules look at, at all moments together: some seconds."""
 
 _LAST: Final = 253_402_300_800_000_000
 """The end of the year 9999, after which no moment is looked for."""
@@ -55,7 +59,7 @@ def timeline_of(
     """Return the answers to *request* from its time on, *until* a moment.
 
     Raises `ValueError` if *until* is no moment after it, if a rule asks for a set with the time in it, and if there are
-    too many moments, or conditions on schedules, to decide about all.
+    too many moments, conditions on schedules, or elements that rules look at, to decide about all.
     """
     end = None
     if until is not None:
@@ -65,7 +69,10 @@ def timeline_of(
     conditions: tuple[ScheduleCondition, ...] = ()
     while True:
         try:
-            stops = list(_stops(checked, request, conditions, end))
+            with limited(None, steps=MOST_LOOKED_AT):
+                stops = list(_stops(checked, request, conditions, end))
+        except TimeoutError as problem:
+            raise ValueError(str(problem)) from None
         except _NewCondition as found:
             conditions = tuple(sorted((*conditions, found.condition)))
             if len(conditions) > MOST_SCHEDULES:

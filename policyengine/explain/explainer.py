@@ -6,8 +6,9 @@ tracing at all.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from time import monotonic
+from typing import Any
 
 from attrs import define, evolve, field
 
@@ -27,7 +28,7 @@ from policyengine.explain.tracing import Trace
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
-from policyengine.reference.evaluation import Env, evaluate
+from policyengine.reference.evaluation import Env, evaluate, meaning_of
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing
 from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.syntax import nodes
@@ -37,9 +38,9 @@ def explain(
     checked: CheckedSet, request: ValidRequest, *, seconds: float | None = None
 ) -> Explanation:
     """Explain the decision on *request*; what would allow it is searched for so many *seconds* at most."""
-    outcome = interpreter.decide(checked, request)
+    env = Env(request, checked.schema, meaning=_each_set_once())
+    outcome = interpreter.decided(interpreter.judge_all(checked, env))
     until = interpreter.valid_until(checked, request)
-    env = Env(request, checked.schema)
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers)
     shut = [gate for gate, opened in outcome.gates if not opened]
@@ -64,6 +65,21 @@ def explain(
         checked.digest,
     )
     return Explanation(evidence)
+
+
+def _each_set_once() -> Callable[[nodes.Expr, Typing, Env], Any]:
+    """Return a meaning for one request that goes over sets once, and not again for each part of an explanation."""
+    known: dict[tuple[int, int], Any] = {}
+
+    def meaning(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
+        if env.variables or env.trace or not isinstance(expr, (nodes.Quantified, nodes.Call)):
+            return meaning_of(expr, typing, env)
+        mark = id(expr), id(typing)
+        if mark not in known:
+            known[mark] = meaning_of(expr, typing, env)
+        return known[mark]
+
+    return meaning
 
 
 def reasons_of(checked: CheckedSet, env: Env) -> tuple[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from policyengine import PolicyEngine
+from policyengine.explain import limited
 
 WORLD = """\
 package p
@@ -190,3 +191,27 @@ def test_what_lies_above_the_person_who_asks_is_named_in_the_second_person():
     told = "\n".join(engine.explain(user, "read", post).lines("developer"))
     assert "what you lie within" in told
     assert "lies within" not in told
+
+
+@pytest.mark.parametrize(
+    "rule",
+    ["some a in subject.groups: some b in resource.groups: a == b", "shares(subject, resource)"],
+    ids=["written out", "called"],
+)
+def test_an_explanation_goes_over_sets_a_few_times(rule: str):
+    """Each of its parts needs what a condition says; the search for what would allow has a limit of its own."""
+    engine = PolicyEngine.from_text(f"""
+package groups
+entity User {{ groups: set<string> }}
+entity File {{ groups: set<string> }}
+action read by User on File
+define shares(u: User, f: File) = some a in u.groups: some b in f.groups: a == b
+permit shared: read when {rule}
+""")
+    mine, its = ([f"{name}{n}" for n in range(40)] for name in "ab")
+    with limited(None, steps=6 * 40 * 41):
+        explanation = engine.explain(
+            {"type": "User", "id": "u", "properties": {"groups": mine}}, "read",
+            {"type": "File", "id": "f", "properties": {"groups": its}},
+        )  # fmt: skip
+    assert not explanation.outcome.allowed

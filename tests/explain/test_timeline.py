@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from policyengine import InvalidRequest, PolicyEngine
+from policyengine.explain import answers_over_time
 from tests.strategies import seeds
 from tests.strategies.over_time import timelines_say_what_is_decided
 from tests.whole import share
@@ -191,3 +192,13 @@ def test_the_law_bites(monkeypatch):
     monkeypatch.setattr("policyengine.explain.answers_over_time._LAST", 1_600_000_000_000_000)
     with pytest.raises((AssertionError, ValueError), match=r"timeline|since"):
         [timelines_say_what_is_decided(seed, 3) for seed in range(20)]
+
+
+def test_what_takes_too_long_to_decide_at_each_moment_is_refused(monkeypatch):
+    """At each of the dates in a set, all of them are looked at."""
+    rule = "permit due: read when every day in subject.days: now - day > 1d"
+    days = [f"2020-01-01T00:{n:02}:00Z" for n in range(50)]
+    assert timeline(rule, days=days).periods
+    monkeypatch.setattr(answers_over_time, "MOST_LOOKED_AT", 50)
+    with pytest.raises(ValueError, match="so many elements"):
+        timeline(rule, days=days)
