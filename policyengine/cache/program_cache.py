@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MANY: Final = 100
 """The number of rules of a target for which the generated module is kept."""
 
-_Module: TypeAlias = tuple[Any, dict[str, object], tuple[str, ...], tuple[bool, bool, bool]]
+_Module: TypeAlias = tuple[Any, dict[str, object], tuple[str, ...], tuple[bool, bool, bool, bool]]
 """What decides: the tree, what it names, the rules that give something, whether it is timed, and looks up."""
 
 KeptSet: TypeAlias = tuple[Program, frozenset[str]]
@@ -137,7 +137,7 @@ class _Kept(Struct, eq=False):
             from policyengine.compiler.target_compiler import decision_module
 
             made, reached = decision_module(target, rules, self.schema.gates_of(target))
-            reach = reached.timed, reached.follows, reached.owing
+            reach = reached.timed, reached.follows, reached.lined, reached.owing
             module = made.tree, dict(made.objects), made.giving, reach
             self._keep("module", target, module)
             return self._load(target, *module)
@@ -148,13 +148,13 @@ class _Kept(Struct, eq=False):
         tree: Any,
         objects: dict[str, object],
         giving: tuple[str, ...],
-        reach: tuple[bool, bool, bool],
+        reach: tuple[bool, bool, bool, bool],
     ) -> CompiledTarget:
-        """Load what was generated for *target*; *reach*: whether it is timed, follows and is owing (`CompiledTarget`)."""
+        """Load what was generated for *target*; *reach*: whether it is timed, follows, is lined and owing (`CompiledTarget`)."""
         from policyengine.runtime.compiled_target import CompiledTarget  # with the first request
         from policyengine.runtime.generated import classes_of, file_name, run, show_all
 
-        timed, follows, owing = reach
+        timed, follows, lined, owing = reach
         file = file_name(self.digest, target)
         linked = CompiledTarget(
             digest=self.digest,
@@ -162,6 +162,7 @@ class _Kept(Struct, eq=False):
             classes=classes_of(self.schema, target),
             timed=timed,
             follows=follows,
+            lined=lined,
             owing=owing,
             gates=self.schema.gates_of(target),
             giving=giving,

@@ -15,19 +15,20 @@ class Dependencies(Struct, frozen=True):
     """The data that rules depend on beyond the attributes of the parts of a request.
 
     *timed*: on the time; *follows*: on other entities, so that these must be put together before a
-    request can be decided; *lines*: the parts (`subject`, `resource`) whose ancestors are read; *owing*:
+    request can be decided; *lined*: on the ancestors of any entity; *lines*: the parts (`subject`, `resource`) whose ancestors are read; *owing*:
     whether a forbid may owe something.
     """
 
     timed: bool
     follows: bool
+    lined: bool
     lines: tuple[str, ...]
     owing: bool
 
 
 def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
     """Return what *rules* depend on, and what describes them does."""
-    timed = follows = owing = False
+    timed = follows = lined = owing = False
     lines: set[str] = set()
     for rule in rules:
         timed = timed or rule.is_dated or bool(rule.waivers)
@@ -35,6 +36,7 @@ def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
         follows = follows or (rule.advisory and _may_follow(rule.needs))
         # The ancestors of a type are counted, and looked at, where all entities are known.
         follows = follows or any(needs.asks_above() for needs in rule.needs.parts)
+        lined = lined or any(needs.asks_line() for needs in rule.needs.parts)
         if not rule.advisory:  # also where the condition that asks was simplified away
             lines |= {"subject"} if rule.needs.subject.line else set()
             lines |= {"resource"} if rule.needs.resource.line else set()
@@ -47,7 +49,7 @@ def dependencies_of(rules: Iterable[Rule]) -> Dependencies:
                         pass  # among what it needs
                     case ir.Line() | ir.Entity() | ir.Root("entities"):
                         follows = True
-    return Dependencies(timed, follows, tuple(sorted(lines)), owing)
+    return Dependencies(timed, follows, lined, tuple(sorted(lines)), owing)
 
 
 def _may_follow(needs: RequestNeeds) -> bool:

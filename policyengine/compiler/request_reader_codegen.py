@@ -66,6 +66,7 @@ def request_reader(
     *,
     apart: bool,
     follows: bool,
+    lined: bool,
     timed: bool,
 ) -> Callable[..., Any]:
     """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
@@ -74,7 +75,7 @@ def request_reader(
     its last parameter, makes of subject, resource, context, time and the entities that are known by
     key, which *gather* puts together, and *together* of parts that were built, unless each passes its check. *apart*: whether subject
     and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
-    follow to other entities; if not, the known ones may be left out. *timed*: whether the time plays any
+    follow to other entities; if not, the known ones may be left out. *lined*: whether ancestors of any entity are read. *timed*: whether the time plays any
     part; if not, 0 is returned for now.
     """
     action, *names = target
@@ -84,12 +85,11 @@ def request_reader(
     body: Body = []
     both = [("subject", subject, needs.subject), ("resource", resource, needs.resource)]
     enough: list[ast.expr] = []
-    lined = ast.Constant(needs.asks_line())
     for (part, type_, needed), read in zip(both, readers[:2], strict=True):
         body += filled(
             _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_.name),
             read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
-            lined=lined,
+            lined=ast.Constant(lined),
         )  # fmt: skip
         body += writer.sufficient(part, type_, needed)
         enough += writer.enough(part, type_, needed)
@@ -98,7 +98,7 @@ def request_reader(
         "Resource": writer.named("class", entity_class(resource)),
         "Context": writer.named("class", record_class(context)),
         "read": writer.named("read", readers[2]), "gather": writer.named("gather", gather),
-        "gather_given": writer.named("gather", gather_given), "lined": lined,
+        "gather_given": writer.named("gather", gather_given), "lined": ast.Constant(lined),
         "together": writer.named("together", together),
         "subject_type": ast.Constant(subject.name), "resource_type": ast.Constant(resource.name),
     }  # fmt: skip

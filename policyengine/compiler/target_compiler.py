@@ -102,6 +102,7 @@ class TargetCompiler(Struct, frozen=True, eq=False):
             classes=classes_of(self.schema, self.target),
             timed=reached.timed,
             follows=reached.follows,
+            lined=reached.lined,
             owing=reached.owing,
             gates=self.gates,
             giving=made.giving,

@@ -192,8 +192,7 @@ class FastPaths:
             )
         ]
         target = action, types[0], types[1]
-        needs = self._program.needs(target)
-        lined = needs.asks_line()
+        lined, needs = self._program.compiled(target).lined, self._program.needs(target)
         found = [
             objects.row_reader(class_, part, lined=lined) or _never if one else _same
             for one, class_, part in zip(mapped, classes, needs.parts[:2], strict=True)

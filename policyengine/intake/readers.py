@@ -67,7 +67,7 @@ class Readers:
         """Return all that a reader depends on, beside the types of entities and limits."""
         program = self._program
         context, compiled = program.schema.actions[target[0]].context, program.compiled(target)
-        return context, program.needs(target), compiled.follows, compiled.timed
+        return context, program.needs(target), compiled.follows, compiled.lined, compiled.timed
 
     def _size(self, target: TargetKey) -> int:
         """Return how many attributes there are to read in a request for *target*."""
@@ -95,7 +95,7 @@ class Readers:
         ]
         return request_reader(
             schema, target, needs, self._limits, readers, [(one.number, one.passes, one.carries) for one in checks],
-            self._gathering.gather, self._gathering.gather_given, self._gathering.gather_built, apart=apart, follows=compiled.follows, timed=compiled.timed,
+            self._gathering.gather, self._gathering.gather_given, self._gathering.gather_built, apart=apart, follows=compiled.follows, lined=compiled.lined, timed=compiled.timed,
         )  # fmt: skip
 
     def of_stored(self, target: TargetKey) -> Function:

@@ -106,10 +106,6 @@ class RequestNeeds(Struct, frozen=True):
         """The needs of the subject, the resource and the context."""
         return self.subject, self.resource, self.context
 
-    def asks_line(self) -> bool:
-        """Whether the ancestors of any entity are read."""
-        return any(part.asks_line() for part in self.parts)
-
     def __or__(self, other: RequestNeeds) -> RequestNeeds:
         return RequestNeeds(
             self.subject | other.subject,

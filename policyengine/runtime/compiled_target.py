@@ -77,7 +77,7 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
     *timed*: whether time plays any part, *follows* whether some rule follows to other
-    entities; *owing*: whether a forbid may owe something. *gates*: those that apply; *giving*: ids of the rules
+    entities, *lined* whether one reads ancestors; *owing*: whether a forbid may owe something. *gates*: those that apply; *giving*: ids of the rules
     that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
     context. *module*: the generated functions by name; it is given what they ask and answer with.
     *load* makes the rules, and the functions that judge them all; *make_specializer*
@@ -89,6 +89,7 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     target: TargetKey
     timed: bool
     follows: bool
+    lined: bool
     owing: bool
     gates: TargetGates
     giving: tuple[str, ...]

@@ -331,3 +331,24 @@ def test_who_lies_in_nothing_has_a_line_where_rules_read_ancestors(asked, expect
     request = engine._intake.fast.read(RawRequest(*asked))
     assert request is not None
     assert request.entities["User", "u"].line == expected
+
+
+def test_a_rule_on_trial_reads_ancestors_as_well():
+    engine = PolicyEngine.from_text("""
+        package p
+        entity User { name: string }
+        entity Doc { owner: User }
+        action read by User on Doc
+        gate scope "s"
+        gate scope {
+            permit namesakes: read when resource.owner.name == subject.name
+            advisory permit own: read when subject within User "s"
+        }
+    """)
+    subject, owner = (
+        {"type": "User", "id": id_, "properties": {"name": "n"}} for id_ in ("s", "u")
+    )
+    asked = subject, "read", {**ref("d", "Doc"), "properties": {"owner": ref("u")}}
+    for _ in range(2):  # the first is validated in full
+        [advice] = engine.decide(*asked, entities=[owner]).advisories
+        assert advice.outcome == "satisfied"
