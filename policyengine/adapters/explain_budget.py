@@ -15,7 +15,7 @@ _WINDOW: Final = 60.0
 class ExplainBudget:
     """How much callers may read of what would allow a request: it is searched for, which takes time.
 
-    *seconds*: for how long to search for one refusal; if the rest takes longer than that, nothing is told. *per_caller*: the refusals in a minute of one subject for which
+    *seconds*: for how long to search for one refusal; if the rest takes longer than that, nothing is said. *per_caller*: the refusals in a minute of one subject for which
     it is; *in_all*: of all subjects, which bounds the memory as well. Threads may share one.
     """
 

@@ -63,7 +63,7 @@ def _is_of_path(parameter: _Parameter, used: Iterable[_Parameter]) -> bool:
 
 _OF_PATH: Final = "path_params"
 _OF_HEADERS: Final = ("header_params", "cookie_params")
-"""Where a client also says who asks: what the subject is found by is no choice of a resource."""
+"""Where a client also says who the subject is: what the subject is found by is no choice of a resource."""
 
 
 class _Parameter(NamedTuple):

@@ -48,13 +48,16 @@ class Needs(Struct, frozen=True):
 
     def asks_line(self) -> bool:
         """Whether the ancestors of an entity are read, of the value or of what it leads to."""
-        inner = (*self.attributes.values(), *([self.elements] if self.elements else []))
-        return self.line or any(part.asks_line() for part in (*inner, *self.above.values()))
+        return self.line or any(part.asks_line() for part in self._inner())
 
     def asks_above(self) -> bool:
         """Whether ancestors are asked for by their type, of the value or of what it leads to."""
-        inner = (*self.attributes.values(), *([self.elements] if self.elements else []))
-        return bool(self.above) or any(part.asks_above() for part in inner)
+        return bool(self.above) or any(part.asks_above() for part in self._inner())
+
+    def _inner(self) -> tuple[Needs, ...]:
+        """Return the needs of what the value leads to."""
+        elements = () if self.elements is None else (self.elements,)
+        return (*self.attributes.values(), *elements, *self.above.values())
 
     def __or__(self, other: Needs) -> Needs:
         if not self:

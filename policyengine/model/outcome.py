@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, get_args
+from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -16,6 +16,8 @@ from policyengine.model.request import Request
 from policyengine.model.shown import shown_value
 from policyengine.model.types import BOOL, DURATION, INT, STRING, Type
 from policyengine.model.values import to_json, to_python
+
+T_co = TypeVar("T_co", covariant=True)
 
 Cause: TypeAlias = Literal["permitted", "not_permitted", "forbidden", "error", "invalid_request"]
 
@@ -155,8 +157,8 @@ Written: TypeAlias = Callable[[Any, Any, Any, Any, Any], bytes | None]
 arguments of `MakeDetails`."""
 
 
-class MakeReason(Protocol):
-    """Gives the reason of a decision; None if its details must say it. *public*: as all may read it."""
+class FromParts(Protocol[T_co]):
+    """Gives something of a decision from the arguments of `MakeDetails`. *public*: as all may read it."""
 
     def __call__(
         self,
@@ -168,26 +170,15 @@ class MakeReason(Protocol):
         *,
         allowed: bool,
         public: bool,
-    ) -> str | None:
-        """Give it from the arguments of `MakeDetails`."""
+    ) -> T_co:
+        """Give it, of what was *allowed* or not."""
 
 
-class MakeUntil(Protocol):
-    """Gives the moment until which a decision holds, None if the time does not matter. *public*: as all may know it."""
+MakeReason: TypeAlias = FromParts[str | None]
+"""Gives the reason of a decision; None if its details must say it."""
 
-    def __call__(
-        self,
-        subject: Any,
-        resource: Any,
-        context: Any,
-        rest: Any,
-        /,
-        *,
-        allowed: bool,
-        public: bool,
-    ) -> int | None:
-        """Give it from the arguments of `MakeDetails`."""
-
+MakeUntil: TypeAlias = FromParts[int | None]
+"""Gives the moment until which a decision holds; None if the time does not matter."""
 
 MakeDetails: TypeAlias = Callable[[Any, Any, Any, Any], Details]
 """Makes the details of a decision from the subject, the resource, the context and the rest."""

@@ -171,15 +171,13 @@ def _agree(case: Case, request: ValidRequest) -> Outcome:
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
     env = Env(request, checked.schema)
-    told = reasons_of(checked, env)
+    said = reasons_of(checked, env)
     hidden = any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target))
     until = decision.valid_until, None if hidden else decision.valid_until
-    for one in (
-        decision,
-        case.loaded.program.decide(request),
-    ):  # with details that are made, and without
+    without_details = case.loaded.program.decide(request)
+    for one in (decision, without_details):
         _same("valid until", (one.valid_until, one.valid_until_for("user")), until)
-        _same("reasons", (one.reason_for("auditor"), one.reason_for("user")), told)
+        _same("reasons", (one.reason_for("auditor"), one.reason_for("user")), said)
     _same("reason", decision.reason, reasons.reason(checked, request))
     context = decision.to_json()["context"]
     listed = tuple(context["rules"]), context["more_rules"]
