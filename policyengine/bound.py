@@ -133,6 +133,8 @@ class BoundSubject(Immutable):
         """
         if now is None and fields is None and entities is None:
             try:
+                if type(action) is not str:  # it may lie about what it equals
+                    action = str.__str__(action)
                 found: Decision | None = self._by_action[action](self._subject, resource, context)
             except Exception:  # noqa: BLE001 - the engine reports what is wrong, below
                 found = None
@@ -196,6 +198,8 @@ class BoundSubject(Immutable):
                 yield without_parts(parts, self.digest)
                 continue
             try:
+                if type(action) is not str:  # it may lie about what it equals
+                    action = str.__str__(action)
                 found: Decision | None = (
                     by_action[action](subject, resource, context, moment)
                     if common.is_plain
@@ -246,6 +250,7 @@ class BoundSubject(Immutable):
         """Find the residual for the next request with this action and type of resource."""
         subject, intake, program = self._subject, self._engine._intake, self._engine._program  # noqa: SLF001 - a bound subject is part of its engine
         try:
+            action = str.__str__(action)
             target = action, subject.type, intake.fast.type_of(resource)
             if intake.is_recorded or not intake.fast.is_open(target):  # the engine records
                 return

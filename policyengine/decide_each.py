@@ -80,6 +80,8 @@ def decide_each(
                 continue
             if is_plain:
                 try:
+                    if type(action) is not str:  # it may lie about what it equals
+                        action = str.__str__(action)
                     found: Decision | None = by_action[action](subject, resource, context, moment)
                 except Exception:  # noqa: BLE001 - the intake reports what is wrong, below
                     found = None

@@ -291,6 +291,8 @@ class PolicyEngine(Decider, Immutable):
         """
         if fields is None and entities is None:
             try:
+                if type(action) is not str:  # it may lie about what it equals
+                    action = str.__str__(action)
                 found: Decision | None = (
                     self._fast[action](subject, resource, context)
                     if now is None

@@ -194,7 +194,8 @@ if type(context) is not Context:
     if type(context) is not Context: return None
 found = None
 if type(resource) is dict and len(resource) == 2:
-    found = known.get((resource["type"], resource["id"]))
+    kind, id_ = resource["type"], resource["id"]
+    if type(kind) is str and type(id_) is str: found = known.get((kind, id_))
 if type(found) is not Resource or context.carried_: return take(subject, resource, context, now)
 """
 _BUILT: Final = """
@@ -226,7 +227,12 @@ _BOTH: Final = "{(subject_type, subject.id): subject, (resource_type, resource.i
 _PART: Final = """
 stored = None
 if store is not None:
-    stored = store.get((part["type"], part["id"]) if type(part) is dict else (type_name, part.id))
+    if type(part) is not dict:
+        stored = store.get((type_name, part.id))
+    else:
+        kind, id_ = part["type"], part["id"]
+        if type(kind) is not str or type(id_) is not str: return None
+        stored = store.get((kind, id_))
 if stored is not None and stored is not part:
     if type(part) is not dict or len(part) != 2: return None
     part = stored

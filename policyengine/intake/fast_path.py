@@ -72,14 +72,17 @@ class FastPaths:
     def read(self, raw: RawRequest) -> ValidRequest | None:
         """Return the request if it is valid without further checks, else None."""
         try:
-            reader = self.readers.by_target[raw.action, type_of(raw.subject), type_of(raw.resource)]
+            action = raw.action
+            if type(action) is not str:  # it may lie about what it equals
+                action = str.__str__(action)
+            reader = self.readers.by_target[action, type_of(raw.subject), type_of(raw.resource)]
             store = self._store if raw.store is None else raw.store
             if store is not None and not store.fits(self._program.schema):
                 return None
             now = None if raw.now is None else time_of(raw.now)
             request: ValidRequest = reader(
                 raw.subject, raw.resource, raw.context, 0, raw.entities,
-                None if store is None else store.by_key, partial(self._request, raw, now),
+                None if store is None else store.by_key, partial(self._request, raw, action, now),
             )  # fmt: skip
         except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
             return None
@@ -88,6 +91,7 @@ class FastPaths:
     def _request(
         self,
         raw: RawRequest,
+        action: str,
         given: int | None,
         subject: Entity,
         resource: Entity,
@@ -101,9 +105,9 @@ class FastPaths:
             known = Entities(both, known) if known else both
         fields = None
         if raw.fields is not None:
-            fields = self._fields(raw.fields, (raw.action, subject.type, resource.type))
+            fields = self._fields(raw.fields, (action, subject.type, resource.type))
         moment = (now or clock.now()) if given is None else given
-        return ValidRequest(subject, raw.action, resource, context, moment, fields, known)
+        return ValidRequest(subject, action, resource, context, moment, fields, known)
 
     def _fields(self, raw: Any, target: TargetKey) -> tuple[str, ...]:
         schema = self._program.schema

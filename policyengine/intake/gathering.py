@@ -47,8 +47,9 @@ class Gathering:
         if found is None:
             from policyengine.compiler.reader_codegen import entity_reader
 
-            read = entity_reader(self._types[type_], self._limits)
-            found = self._entity_readers[type_] = read
+            declared = self._types[type_]
+            read = entity_reader(declared, self._limits)
+            found = self._entity_readers[declared.name] = read
         return found
 
     def gather(
@@ -148,10 +149,13 @@ class Gathering:
         """Return one of the other entities that a request gives."""
         if isinstance(one, Entity):
             return one
-        stored = None if store is None else store.get((one["type"], one["id"]))
-        if stored is not None and len(one) == _KEY and type(one) is dict:
+        type_, id_ = one["type"], one["id"]
+        if type(one) is not dict or type(type_) is not str or type(id_) is not str:
+            raise NeedsFullValidation  # what is neither may lie about what it equals
+        stored = None if store is None else store.get((type_, id_))
+        if stored is not None and len(one) == _KEY:
             return stored
-        read: Entity | None = self.entity_reader(one["type"])(one, True)
+        read: Entity | None = self.entity_reader(type_)(one, True)
         if read is None:
             raise NeedsFullValidation
         return read

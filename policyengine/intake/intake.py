@@ -176,6 +176,8 @@ class Intake:
         """
         if fields is None and store is None:
             try:
+                if type(action) is not str:  # it may lie about what it equals
+                    action = str.__str__(action)
                 moment = 0 if now is None else time_of_caller(now)
                 found: Decision | None
                 if entities is None:

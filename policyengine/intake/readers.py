@@ -149,6 +149,8 @@ class Readers:
     def context(self, action: str, raw: Any) -> Record | None:
         """Return the context of *action* that a dict says; None if in doubt."""
         try:
+            if type(action) is not str:  # it may lie about what it equals
+                action = str.__str__(action)
             read = self._readers_by_action.get(action) or self._context_reader(action)
             found: Record | None = read(raw)
         except Exception:  # noqa: BLE001 - full validation says what is wrong, if anything is
@@ -163,8 +165,7 @@ class Readers:
         found = self._context_readers.get(type_)  # which looks at all of the type
         if found is None:
             found = self._context_readers[type_] = context_reader(type_, self._limits)
-        if type(action) is str:  # no other is sure to be equal to itself
-            self._readers_by_action[action] = found
+        self._readers_by_action[action] = found
         return found
 
 

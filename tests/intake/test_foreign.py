@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from policyengine import DecisionCache, InvalidRequest, PolicyEngine
+from tests.strategies.entry_points import Pretender
 
 SOURCE = """package f
 entity Team in Team
@@ -190,6 +191,56 @@ def test_a_key_is_what_it_holds(part):
     ]
     stored = problems_of(lambda: ENGINE.store([asked[part]]))
     assert "[0].propertes" in [path for path, _ in stored]
+
+
+BOSS = {"type": "User", "id": "bob"}
+STORED = ENGINE.with_store(
+    ENGINE.store(
+        [
+            *ASKED["entities"],
+            {**BOB, "properties": {**BOB["properties"], "boss": BOSS}},
+            {**BOB, "id": "eve", "properties": {**BOB["properties"], "boss": BOSS, "banned": True}},
+            {"type": "Doc", "id": "d", "parents": []},
+        ]
+    )
+)
+NAMED = {
+    **ASKED, "subject": BOSS, "resource": ASKED["resource"], "entities": [{"type": "Team", "id": "t"}],
+}  # fmt: skip
+ALONE = {**NAMED, "now": None, "entities": None}
+
+
+@pytest.mark.parametrize(
+    ("engine", "given"), [(ENGINE, ASKED), (STORED, NAMED), (STORED, ALONE)],
+    ids=["described", "stored", "stored, and no others"],
+)  # fmt: skip
+def test_a_name_is_what_it_holds(engine, given):
+    """A string that is found in the place of another one is taken for its text, where that was decided about as well."""
+
+    def bound_to(subject: Any, *rest: Any, **options: Any) -> Any:
+        return engine.bind(subject).decide(*rest, **options)
+
+    opened = engine.bind(given["subject"])
+    asking: list[Callable[..., Any]] = [
+        engine.decide, DecisionCache(engine).decide, bound_to, lambda *parts, **options: engine.explain(*parts, **options).outcome,
+        lambda _, *rest, **options: opened.decide(*rest, **options),
+        lambda *parts, **options: engine.decide_many([parts], **options)[0],
+        lambda _, *rest, **options: opened.decide_many([rest], **options)[0],
+    ]  # fmt: skip
+    for path in [*places(given)]:
+        if path[-1] not in ("action", "type", "id"):
+            continue
+        for text in ("read", "User", "bob", "eve", "d", "nobody"):
+            exact, other = copy.deepcopy(given), copy.deepcopy(given)
+            for asked, made in ((exact, lambda text, _: text), (other, Pretender)):
+                owner: Any = asked
+                for step in path[:-1]:
+                    owner = owner[step]
+                owner[path[-1]] = made(text, owner[path[-1]])
+            for ask in asking:
+                assert seen(ask, *given.values()) is True
+                assert seen(ask, *other.values()) == seen(ask, *exact.values()), (path, text)
+                assert seen(ask, *given.values()) is True
 
 
 def test_names_that_are_one_text_stand_twice():

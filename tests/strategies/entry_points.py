@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from random import Random
 from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from typing import Any, Self
 from unittest import mock
 
 from policyengine import BoundSubject, Decision, DecisionCache, InvalidRequest, PolicyEngine
@@ -43,6 +43,22 @@ class Liar(str):
     __eq__ = lambda self, other: True  # noqa: E731
     __ne__ = lambda self, other: False  # noqa: E731
     __hash__ = str.__hash__
+
+
+class Pretender(str):
+    """A string that is found, where another one is looked up, in its place."""
+
+    __slots__ = ("other",)
+
+    def __new__(cls, text: str, other: str) -> Self:
+        made = str.__new__(cls, text)
+        made.other = other
+        return made
+
+    __eq__ = lambda self, other: other == self.other  # noqa: E731
+    __ne__ = lambda self, other: other != self.other  # noqa: E731
+    __hash__ = lambda self: hash(self.other)  # noqa: E731
+    __reduce__ = lambda self: (Pretender, (str.__str__(self), self.other))  # type: ignore[assignment] # noqa: E731
 
 
 _VALUES: list[Json] = [
@@ -303,6 +319,6 @@ def _spoil(made: Json, owner: Json, step: Any, rng: Random) -> None:
     elif isinstance(value, list) and rng.random() < 0.5:
         owner[step] = rng.choice((tuple(value), value * 2, [value]))
     elif isinstance(value, str) and rng.random() < 0.3:
-        owner[step] = Liar(value) if rng.random() < 0.5 else value + "é"
+        owner[step] = rng.choice((Liar(value), value + "é", Pretender(value + "é", value)))
     else:
         owner[step] = rng.choice(_VALUES)
