@@ -72,7 +72,7 @@ MAY_IMPORT = {
     "type_stubs": {"model"},
     "adapters": {"model", "engine", "bound", "decision_cache", "reloading", "explain", "filters"},
     "sources": {"model", "runtime", "intake", "engine", "decide_each", "decider", "reloading"},
-    "record": {"model", "runtime", "intake", "engine", "version"},
+    "record": {"diagnostics", "model", "runtime", "intake", "engine", "version"},
     "reloading": {
         "diagnostics",
         "model",

@@ -80,7 +80,7 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
     from policyengine.record.verify_log import verify_log
 
     found = verify_log(Path(log), expect)
-    if not found.files:
+    if not (found.files or any(fault.file for fault in found.faults)):
         raise FileNotFoundError(ENOENT, "there is no file of a log here", log)
     code = FINDINGS if found.faults else CUT if found.cut else FINE
     if format == "json":
@@ -106,7 +106,9 @@ def verify(log: str, expect: tuple[str, ...], format: str) -> int:
 
 
 def _place(file: str, line: int) -> str:
-    return f"{escaped(file)}:{line}: " if file else ""
+    if not file:
+        return ""
+    return f"{escaped(file)}:{line}: " if line else f"{escaped(file)}: "
 
 
 # ---- query ------------------------------------------------------------------------------
@@ -186,13 +188,14 @@ def _read_whole(reading: Reading, given: dict[str, Any]) -> int:
         type_, separator, _ = given[name].partition(":")
         written = "" if separator else f"; one {name} is written `TYPE:ID`"
         complain(f"no record has a {name} of the type `{escaped(type_)}`{written}")
-    if not reading.unreadable:
-        return FINE
-    complain(
-        f"{plural(reading.unreadable, 'line')} could not be read:"
-        " `policyengine log verify` says where and why"
-    )
-    return FINDINGS
+    for other in reading.no_files:
+        complain(f"`{escaped(str(other))}` has the name of a file of a log and is none")
+    if reading.unreadable:
+        complain(
+            f"{plural(reading.unreadable, 'line')} could not be read:"
+            " `policyengine log verify` says where and why"
+        )
+    return FINDINGS if reading.unreadable or reading.no_files else FINE
 
 
 def _show(record: dict[str, Any]) -> None:

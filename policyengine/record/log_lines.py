@@ -7,7 +7,9 @@ the chain goes on over files. Whoever reads a log trusts none of it: lines are b
 
 from __future__ import annotations
 
+import errno
 import json
+import stat
 from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from math import isfinite
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 from msgspec import Struct
+
+from policyengine.diagnostics.reading import open_regular
 
 VERSION: Final = 1
 LONGEST_LINE: Final = 1_000_000
@@ -124,12 +128,42 @@ def _skip_rest(file: BinaryIO) -> bool:
     return False
 
 
+class LogEntries(Struct, frozen=True):
+    """What a folder has by the names of files of a log, each in order: the *files*, and the *others*, which are none.
+
+    Others are folders, pipes, and links that lead to no file: where one is, a file may have been.
+    """
+
+    files: tuple[Path, ...]
+    others: tuple[Path, ...] = ()
+
+
+def log_entries(path: Path) -> LogEntries:
+    """Return the entries of the log in a folder, or the one file that *path* is; raises `OSError` if it cannot be read."""
+    if _is_regular(path):
+        return LogEntries((path,))
+    found: dict[bool, list[Path]] = {True: [], False: []}
+    named = (one for one in path.iterdir() if is_log_file(one.name))
+    for one in sorted(named, key=lambda one: (int(one.stem), one.name)):
+        is_regular = _is_regular(one)
+        if is_regular is not None:
+            found[is_regular].append(one)
+    return LogEntries((*found[True],), (*found[False],))
+
+
+def _is_regular(path: Path) -> bool | None:
+    """Whether a regular file is at *path*; None if nothing is. Raises `OSError` if that cannot be found out."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except OSError as problem:
+        if problem.errno not in (errno.ENOENT, errno.ELOOP):
+            raise
+        return False if path.is_symlink() else None
+
+
 def log_files(path: Path) -> list[Path]:
     """Return the files of the log in a folder, in order, or the one file that *path* is."""
-    if path.is_file():
-        return [path]
-    found = (one for one in path.iterdir() if is_log_file(one.name) and one.is_file())
-    return sorted(found, key=lambda one: int(one.stem))
+    return [*log_entries(path).files]
 
 
 def is_log_file(name: str) -> bool:
@@ -152,7 +186,7 @@ def last_line(files: Iterable[Path]) -> tuple[Line | None, Path | None, bool]:
     cut = False
     for path in files:
         last, is_cut = None, False
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             for line in read_lines(file):
                 is_cut = not line.is_whole or line.hash is None
                 last = last if is_cut else line

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 
-from policyengine.record.log_lines import log_files, read_lines
+from policyengine.diagnostics.reading import open_regular
+from policyengine.record.log_lines import LogEntries, log_entries, read_lines
 from policyengine.record.verify_log import moment_of
 
 
@@ -76,11 +78,14 @@ def _is_named(entity: object, wanted: str | None) -> bool:
 class Reading(Struct):
     """How a log was read. *unreadable*: lines that are none of a log; where no chain was checked, others may lie.
 
+    *no_files*: what has the name of a file of a log and is none.
+
     *unseen*: `subject` and `resource` where the type that is wanted is that of no record.
     """
 
     records: int = 0
     unreadable: int = 0
+    no_files: tuple[Path, ...] = ()
     unseen: tuple[str, ...] = ()
 
 
@@ -89,13 +94,17 @@ def read_records(
 ) -> Iterator[dict[str, Any]]:
     """Give the records of logs, each a folder or a file, one after another: those for which the *conditions* hold.
 
-    Nothing is verified: see `verify_log`. Raises `OSError` if a log cannot be read.
+    Nothing is verified: see `verify_log`. Raises `OSError` if a log cannot be read, or has no file.
     """
     wanted = conditions or Conditions()
     unseen = [name for name in ("subject", "resource") if getattr(wanted, name) is not None]
     for path in paths:
-        for file in log_files(path):
-            with file.open("rb") as opened:
+        entries = log_entries(path)
+        if entries == LogEntries(()):
+            raise FileNotFoundError(errno.ENOENT, "there is no file of a log here", str(path))
+        reading.no_files += entries.others
+        for file in entries.files:
+            with open_regular(file) as opened:
                 for line in read_lines(opened):
                     content = line.content() if line.is_whole else None
                     if content is None or line.hash is None:

@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from msgspec import Struct, field
 
+from policyengine.diagnostics.reading import open_regular
 from policyengine.model.shown import escaped
 from policyengine.model.values import parse_datetime
-from policyengine.record.log_lines import START, Line, log_files, read_lines
+from policyengine.record.log_lines import START, Line, log_entries, read_lines
 
 _BACKWARDS: Final = 5_000_000
 """Microseconds that the time of a record may be before that of an earlier one: several threads write together."""
@@ -24,8 +25,11 @@ _BACKWARDS: Final = 5_000_000
 _MOST_LOST: Final = 10**15
 
 
+NO_FILE: Final = "it has the name of a file of the log and is none, so it was not read"
+
+
 class Fault(Struct, frozen=True):
-    """Something of a log that is not as it was written."""
+    """Something of a log that is not as it was written. *line*: 0 if it is no line; *file*: empty if it is in none."""
 
     file: str
     line: int
@@ -61,10 +65,13 @@ def verify_log(path: Path, expected: Iterable[str] = ()) -> Verified:
     """
     found = Verified()
     check = _Check(found, {*expected})
-    for file in log_files(path):
+    entries = log_entries(path)
+    for file in entries.files:
         found.files += 1
-        with file.open("rb") as opened:
+        with open_regular(file) as opened:
             check.file(file.name, read_lines(opened))
+    for other in entries.others:
+        found.faults.append(Fault(other.name, 0, NO_FILE))
     for missing in sorted(check.expected):
         found.faults.append(Fault("", 0, f"no line has the hash {escaped(missing)}"))
     return found

@@ -64,6 +64,25 @@ def test_a_crash_is_told_from_a_change(run, log):
     )
 
 
+def test_what_is_no_file_of_the_log_is_said(run, log):
+    (log / "00000002.jsonl").symlink_to("\x1bnothing")
+    done = run("log", "verify", log)
+    assert done.code == 1
+    assert done.out.splitlines()[0] == (
+        "00000002.jsonl: it has the name of a file of the log and is none, so it was not read"
+    )
+    assert "9 records in 1 file: not as it was written" in done.out
+    assert not run("log", "verify", log, "--format", "json").json["as_written"]
+    for command in (("query",), ("query", "--format", "json"), ("replay", log.parent / "p.policy")):
+        done = run("log", command[0], log, *command[1:])
+        assert done.code == 1
+        assert "00000002.jsonl` has the name of a file of a log and is none" in done.err
+    assert run("log", "query", log.parent).code == 2
+    assert run("log", "replay", log.parent, log.parent / "p.policy").code == 2
+    (log / "00000001.jsonl").unlink()
+    assert run("log", "verify", log).code == 1
+
+
 def test_a_rule_is_asked_for_with_its_gate(run, log):
     done = run("log", "query", log, "--rule", "late")
     assert (done.code, done.out) == (2, "")

@@ -243,6 +243,8 @@ def test_what_is_no_file_of_a_log_is_in_nobody_s_way(path):
     with DecisionLog(path) as log:
         ENGINE.with_record(log).decide(STAFF)
     assert [one.name for one in log_files(path)] == ["00000008.jsonl"]
+    assert [fault.file for fault in verify_log(path).faults] == ["00000007.jsonl"]
+    (path / "00000007.jsonl").rmdir()
     assert is_right(path)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from unittest import mock
 
 import pytest
 
 from policyengine.record.decision_log import DecisionLog
 from policyengine.record.log_lines import LONGEST_LINE, log_files
+from policyengine.record.query_log import Reading, read_records
 from policyengine.record.verify_log import verify_log
 from tests.test_deciders import ASKED, ENGINE
 
@@ -124,8 +128,51 @@ def test_a_log_is_read_in_bounded_memory(tmp_path, written):
     assert found.cut
 
 
+NO_FILES: dict[str, Callable[[Path], object]] = {
+    "folder": Path.mkdir,
+    "pipe": os.mkfifo,
+    "link to nothing": lambda path: path.symlink_to("nothing"),
+    "link to itself": lambda path: path.symlink_to(path.name),
+    "link to a folder": lambda path: path.symlink_to(path.parent),
+    "link to a device": lambda path: path.symlink_to("/dev/zero"),
+}
+
+
+@pytest.mark.parametrize("kind", NO_FILES)
+def test_what_is_no_file_is_reported_and_all_others_are_checked(tmp_path, written, kind):
+    put(tmp_path / "log", written)
+    count, other = verify_log(tmp_path / "log").records, tmp_path / "log" / "00000099.jsonl"
+    NO_FILES[kind](other)
+    found = verify_log(tmp_path / "log")
+    assert [(fault.file, fault.line) for fault in found.faults] == [("00000099.jsonl", 0)]
+    assert (found.records, found.files) == (count, len(written))
+    reading = Reading()
+    assert len([*read_records([tmp_path / "log"], reading)]) == count
+    assert reading.no_files == (other,)
+
+
+@pytest.mark.parametrize("ask", [verify_log, lambda path: [*read_records([path], Reading())]])
+def test_a_file_that_may_not_be_looked_at_is_an_error(tmp_path, written, ask):
+    put(tmp_path / "log", written)
+    refused = PermissionError(errno.EACCES, "no")
+    stat = Path.stat
+
+    def refuse(path: Path, **options: bool) -> os.stat_result:
+        if path.name == "00000002.jsonl":
+            raise refused
+        return stat(path, **options)
+
+    with mock.patch.object(Path, "stat", refuse), pytest.raises(PermissionError):
+        ask(tmp_path / "log")
+
+
+def test_a_folder_without_a_log_is_an_error_for_a_query(tmp_path, written):
+    put(tmp_path / "log", written)
+    with pytest.raises(FileNotFoundError, match="no file of a log"):
+        [*read_records([tmp_path / "log", tmp_path], Reading())]
+
+
 def test_what_is_no_log_has_nothing(tmp_path):
-    (tmp_path / "00000001.jsonl").mkdir()
     (tmp_path / "x.jsonl").write_text("?")
     assert verify_log(tmp_path).files == 0
     with pytest.raises(FileNotFoundError):
