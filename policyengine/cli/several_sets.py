@@ -155,6 +155,14 @@ class _Kept(io.StringIO):
         return self._stream.fileno()
 
 
+def _is_set(folder: Path) -> bool:
+    """Whether there are policies below *folder*, or may be: what cannot be read is reported as that set's."""
+    from policyengine.syntax.files import policy_files
+
+    unread: list[OSError] = []
+    return bool(policy_files(folder, unread.append) or unread)
+
+
 def _sets_in(paths: Iterable[str]) -> Sequence[str]:
     """Return the folders in *paths* in which, or below which, there are policies."""
     found: list[str] = []
@@ -169,7 +177,7 @@ def _sets_in(paths: Iterable[str]) -> Sequence[str]:
         inside = [
             one
             for one in sorted(folder.iterdir())
-            if one.is_dir() and not one.name.startswith(".") and any(one.rglob("*.policy"))
+            if one.is_dir() and not one.name.startswith(".") and _is_set(one)
         ]
         if not inside:
             raise FailingInput(f"there is no policy set in a folder of `{path}`")

@@ -71,8 +71,11 @@ class PolicyFiles:
         found: list[object] = []
         for path in self._paths:
             found.append(os.path.realpath(path))  # a link may lead elsewhere
-            files = policy_files(path) if Path(path).is_dir() else [os.fspath(path)]
+            unread: list[OSError] = []  # what is in such a folder may forbid
+            is_folder = Path(path).is_dir()
+            files = policy_files(path, unread.append) if is_folder else [os.fspath(path)]
             found += map(_FileState.of, files)
+            found += sorted(str(problem.filename) for problem in unread)
         if self._version_file is not None:
             found.append(_FileState.of(os.fspath(self._version_file)))
         return tuple(found)

@@ -97,6 +97,20 @@ def test_what_is_no_folder_of_sets_is_refused(run, fails, sets: Path):
         assert "writes nothing but text" in done.err
 
 
+def test_a_folder_that_cannot_be_read_is_no_folder_without_policies(run, sets: Path, monkeypatch):
+    scandir = os.scandir
+
+    def failing(path):
+        if Path(path).name == "north":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    done = run("check", "--each", sets)
+    assert (done.code, done.out.splitlines()[-1]) == (2, "1 of 2 sets fine; not sets/north")
+    assert "sets/north` cannot be read: permission denied" in done.err
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="it counts processes in /proc")
 @pytest.mark.parametrize(
     ("ending", "code", "said"),

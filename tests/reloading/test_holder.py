@@ -162,6 +162,21 @@ def test_what_cannot_be_read_is_not_left_out(folder, monkeypatch):
     assert not allowed(holder.engine)
 
 
+def test_a_new_folder_that_cannot_be_read_is_noticed(folder, monkeypatch):
+    holder, scandir = PolicyHolder(folder), os.scandir
+    before = holder._files.state()
+    (folder / "more").mkdir()
+    assert holder._files.state() == before
+
+    def failing(path):
+        if str(path).endswith("more"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", failing)
+    assert holder._files.state() != before
+
+
 def test_what_was_compiled_is_compiled_before_the_other_takes_over(folder):
     holder = PolicyHolder(folder)
     assert holder.engine.decide(user(), "read", DOCUMENT).reason
