@@ -20,7 +20,6 @@ from policyengine.model.decision import Decision
 
 try:
     from fastapi import APIRouter, params, routing
-    from starlette.routing import Router
 except ImportError:
     raise ImportError("this needs FastAPI: install `policyengine-dsl[fastapi]`") from None
 
@@ -81,21 +80,10 @@ class Guard(InstalledGuard):
         """The dependency of what is for everybody."""
         return params.Depends(_for_everybody)
 
-    def routes_of(self, router: Router) -> Iterable[Any]:
-        contexts = getattr(
-            routing, "iter_route_contexts", iter
-        )  # before it, routers were copied when included
-        yield from contexts(router.routes)
-        if isinstance(router, APIRouter) and hasattr(router, "frontend"):
-            yield from router._iter_low_priority_routes()  # noqa: SLF001 - no public name gives them
-
-    def lists_of(self, router: Router) -> Iterator[tuple[Router, str]]:
-        yield router, "routes"
-        if hasattr(router, "_low_priority_routes"):
-            yield router, "_low_priority_routes"
-        for route in router.routes:
-            if hasattr(route, "original_router"):  # which was included
-                yield from self.lists_of(route.original_router)
+    def listed(self, routes: list[Any]) -> Iterable[Any]:
+        # Without it, routers were copied when they were included.
+        contexts: Callable[[Any], Iterable[Any]] = getattr(routing, "iter_route_contexts", iter)
+        return contexts(routes)
 
     def declared_in(self, route: Any) -> object | None:
         dependant: object | None = getattr(route, "dependant", None)

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from types import NoneType, UnionType
-from typing import Any, Final, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Final, NamedTuple, Union, get_args, get_origin
+
+from pydantic import BaseModel
 
 from policyengine.adapters.declaring import is_declared
 
@@ -77,11 +79,11 @@ class _Parameter(NamedTuple):
     def is_read_as(self, other: _Parameter) -> bool:
         """Whether both are the same value, whatever the client says, also nothing: None may be beside it."""
         mine, its = self.field, other.field
-        is_said = mine.is_required() or its.is_required()  # or nothing is decided, or nothing done
         return (
             _types(mine) == _types(its)
             and _changing(mine) == _changing(its)
-            and (is_said or _default(mine) == _default(its))
+            and _ways(mine) == _ways(its)
+            and (_is_said(mine, its) or _default(mine) == _default(its))
         )
 
 
@@ -114,6 +116,28 @@ def _may_change(one: object) -> bool:
     room = type(one).__module__.partition(".")[0]
     is_of_pydantic = room == "pydantic" or hasattr(one, "__get_pydantic_core_schema__")
     return is_of_pydantic and [*getattr(one, "__dict__", ())] != ["pattern"]
+
+
+def _ways(field: Any) -> list[Any]:
+    """Return how FastAPI looks for a parameter, and which of its types pydantic takes what it finds for."""
+    names = ("embed", "convert_underscores", "validate_default", "discriminator")
+    return [type(field), *(getattr(field, name, None) for name in names)]
+
+
+def _is_said(mine: Any, its: Any) -> bool:
+    """Whether a client says a value wherever something is decided and done.
+
+    A model may be required, and yet be made where nothing is said: of what its fields are by default.
+    """
+    return all(map(_is_plain, _types(mine))) and (mine.is_required() or its.is_required())
+
+
+def _is_plain(type_: Any) -> bool:
+    """Whether *type_* is that of a value by itself, and not of one that is made of several, or of what may be so."""
+    class_ = get_origin(type_) or type_
+    return (
+        class_ is not Annotated and isinstance(class_, type) and not issubclass(class_, BaseModel)
+    )
 
 
 def _default(field: Any) -> tuple[Any, ...]:

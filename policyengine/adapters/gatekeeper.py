@@ -7,7 +7,7 @@ routes are looked at again when they change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from policyengine.adapters.declaring import is_declared
@@ -54,13 +54,27 @@ class InstalledGuard(EnforcementPoint):
         )
         app.exception_handlers.setdefault(Refusal, _response)
 
-    def routes_of(self, router: Router) -> Iterable[Any]:
-        """Return the routes of *router*, each with its path and `matches`."""
-        return router.routes
+    def routes_of(self, router: Any) -> Iterator[Any]:
+        """Give the routes of *router*, each with its path and `matches`.
 
-    def lists_of(self, router: Router) -> Iterable[tuple[Router, str]]:
-        """Return where the lists of these routes are: a router and the name of its attribute."""
-        return [(router, "routes")]
+        An application of FastAPI may be mounted on one of Starlette, so its frontends are known to both guards.
+        """
+        yield from self.listed(router.routes)
+        if hasattr(router, "frontend"):
+            yield from router._iter_low_priority_routes()  # noqa: SLF001 - no public name gives them
+
+    def listed(self, routes: list[Any]) -> Iterable[Any]:
+        """Return what a list of routes leads to: each of them, in Starlette."""
+        return routes
+
+    def lists_of(self, router: Any) -> Iterator[tuple[Router, str]]:
+        """Give where the lists of these routes are: a router and the name of its attribute."""
+        yield router, "routes"
+        if hasattr(router, "_low_priority_routes"):
+            yield router, "_low_priority_routes"
+        for route in router.routes:
+            if hasattr(route, "original_router"):  # which was included
+                yield from self.lists_of(route.original_router)
 
     def declared_in(self, route: Any) -> object | None:
         """Return what is declared of *route*, which leads to one endpoint."""

@@ -112,7 +112,8 @@ class UndeclaredRoutes:
         if self._is_own(original, "handle", "matches", "get_route_handler"):
             yield f"{name} (of a class that answers by itself)", _Whatever(route)
         elif isinstance(original, Mount | Host):
-            yield from self._lacks_below(route, original, path)
+            # FastAPI leads to a copy of a mount that is included, whatever becomes of the first.
+            yield from self._lacks_below(route, effective, path)
         else:
             if path in self._public:
                 self._seen.append((route, "methods", route.methods, [*methods]))

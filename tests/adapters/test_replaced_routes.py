@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Mount, Route, Router, WebSocketRoute, request_response
+from starlette.routing import Host, Mount, Route, Router, WebSocketRoute, request_response
 from starlette.testclient import TestClient
 
 from policyengine.adapters import undeclared_routes
@@ -263,6 +264,24 @@ def test_what_is_replaced_is_not_declared(monkeypatch, made: Way, served: bool):
     found = tried(guarded=True)
     assert SECRET not in found
     assert "nothing is permitted here" in found
+
+
+@pytest.mark.parametrize("part", [Mount("/m", asgi), Host("testserver", asgi)])
+def test_of_a_mount_that_is_included_the_copy_is_looked_at(part: Any):
+    """FastAPI keeps a copy from the first request on, and leads to that."""
+
+    def tried(path: str, *, guarded: bool) -> str:
+        app, included = service(guarded=guarded), APIRouter()
+        included.routes.append(copy(part))
+        app.include_router(included, prefix="/v1")
+        client = TestClient(app, raise_server_exceptions=False)
+        client.get("/")
+        included.routes[0].app = included.routes[0]._base_app = declared(asgi_of_nothing)
+        return client.get(path).text
+
+    for path in ("/v1/m/any", "/v1/any"):
+        assert SECRET not in tried(path, guarded=True)
+    assert SECRET in tried("/v1/m/any", guarded=False)
 
 
 def test_the_parts_of_routes_are_not_looked_at_for_each_request(monkeypatch):

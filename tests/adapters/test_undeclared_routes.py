@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Header, Query
+from fastapi import APIRouter, Body, Cookie, Depends, FastAPI, Form, Header, Query
 from fastapi.routing import APIRoute
 from pydantic import AfterValidator, Field, StringConstraints, create_model
 from starlette.applications import Starlette
@@ -155,6 +155,32 @@ def test_a_frontend_is_guarded_by_the_dependencies_of_its_router(tmp_path: Path)
         assert served([], included=included, guarded=False) == SECRET
         assert SECRET not in served([], included=included)
         assert served([GUARD.public], included=included) == SECRET
+
+
+@pytest.mark.parametrize("install_on", ["FastAPI", "Starlette"])
+def test_a_guard_of_starlette_knows_frontends_of_fastapi(install_on: str, tmp_path: Path):
+    (tmp_path / "index.html").write_text(SECRET)
+
+    def served(*, included: bool, guarded: bool = True, later: bool = False, **said: Any) -> str:
+        inner = FastAPI(openapi_url=None)
+        outer = inner if install_on == "FastAPI" else Starlette(routes=[Mount("/", inner)])
+        if guarded:
+            PLAIN.install(outer, **said)
+        client = TestClient(outer)
+        if later:
+            client.get("/")
+        router = APIRouter() if included else inner
+        router.frontend("/", directory=str(tmp_path))
+        if included:
+            inner.include_router(router)
+        return client.get("/index.html").text
+
+    for included in (False, True):
+        assert served(included=included, guarded=False) == SECRET
+        assert SECRET not in served(included=included)
+        assert SECRET not in served(included=included, later=True)
+        if install_on == "Starlette":
+            assert served(included=included, public="/*") == SECRET
 
 
 def test_what_is_not_declared_is_logged_when_the_service_begins(caplog):
@@ -342,6 +368,54 @@ def by_a_type_of_the_same_name(app: FastAPI) -> None:
         return SECRET
 
 
+Named = create_model("Named", id=(str, "plan"))
+
+
+def by_a_part_of_a_body(app: FastAPI) -> None:
+    def by_it(its: Annotated[Named, Body(embed=True)]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Named, Body()]) -> str:
+        return SECRET
+
+
+def by_a_header_of_another_name(app: FastAPI) -> None:
+    def by_it(its: Annotated[Named, Header(convert_underscores=False)]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Named, Header()]) -> str:
+        return SECRET
+
+
+def by_what_is_made_of_nothing(app: FastAPI) -> None:
+    def by_it(its: Annotated[Named, Query()]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Named | None, Query()] = None) -> str:
+        return SECRET
+
+
+def by_what_a_form_without_fields_is(app: FastAPI) -> None:
+    def by_it(its: Annotated[Named, Form()]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Named | None, Form()] = None) -> str:
+        return SECRET
+
+
+def by_a_model_in_the_same_way(app: FastAPI) -> None:
+    def by_it(its: Annotated[Named, Query()]) -> object:
+        return load(its.id)
+
+    @app.get("/users/{name}", dependencies=[GUARD.requires("read", by_it)])
+    async def show(its: Annotated[Named, Query()]) -> str:
+        return SECRET
+
+
 def of_the_subject(app: FastAPI) -> None:
     def plan(x_user: Annotated[str, Header()]) -> object:
         return load("plan")
@@ -404,7 +478,8 @@ def by_the_decision(app: FastAPI) -> None:
 OTHERS = [
     beside_its_path, by_two_requirements, from_another_place, of_several_of_the_query, of_the_query_twice, of_a_header, of_a_cookie,
     by_what_depends_on_the_requirement, that_only_another_dependency_takes, by_another_default, by_another_name_of_an_alias,
-    by_what_is_made_of_it, in_lower_case, by_a_type_of_the_same_name,
+    by_what_is_made_of_it, in_lower_case, by_a_type_of_the_same_name, by_a_part_of_a_body, by_a_header_of_another_name,
+    by_what_is_made_of_nothing, by_what_a_form_without_fields_is,
 ]  # fmt: skip
 
 
@@ -427,6 +502,7 @@ def test_an_operation_is_not_decided_about_by_a_resource_that_a_client_chooses(s
         by_the_decision,
         of_a_header_too,
         of_the_subject,
+        by_a_model_in_the_same_way,
     ],
 )
 def test_an_operation_may_take_its_resource_from_the_query(serve: Any):
@@ -466,4 +542,5 @@ def asked_of(serve: Callable[[FastAPI], None], *, guarded: bool = True) -> int:
         GUARD.install(app)
     serve(app)
     headers = {"x-user": "ann", "id": "plan", "cookie": "id=plan"}
-    return TestClient(app).get("/users/x?id=plan", headers=headers).status_code
+    client = TestClient(app, headers=headers)
+    return client.request("GET", "/users/x?id=plan", json={"its": {}}).status_code
