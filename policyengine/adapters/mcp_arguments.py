@@ -5,17 +5,12 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Awaitable, Mapping
-from dataclasses import fields as dataclass_fields
-from dataclasses import is_dataclass
 from types import NoneType
 from typing import Any, Final
 from urllib.parse import unquote
 
 from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
-from pydantic import AliasChoices, BaseModel, RootModel, SecretBytes, SecretStr
-from pydantic.fields import FieldInfo
-from pydantic_core import to_jsonable_python
 
 from policyengine.adapters.mcp_vocabulary import attribute_of
 from policyengine.adapters.refusal import Refusal
@@ -34,7 +29,8 @@ FREE: Final = frozenset({
 """Methods that are answered without a question, or have one of their own, and notifications about the session."""
 
 _FORBIDDEN: Final = -32001
-_PLAIN: Final = frozenset({str, int, float, bool, NoneType})
+PLAIN: Final = frozenset({str, int, float, bool, NoneType})
+"""The types of what has no parts."""
 _KEPT: Final = re.compile("(%(?:25|3F|23|26|3D))", re.IGNORECASE)
 _HIDDEN: Final = re.compile("%(?:2F|5C)", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[/\\]")
@@ -110,7 +106,7 @@ def seen_of(given: Any, type_: Type) -> Any:
             part = type_.by_name.get(name) if "_x" not in name else None  # the same name, of most
             part = part or type_.by_name.get(attribute_of(str(name)))
             if part is not None and one is not None:
-                found[part.name] = one if type(one) in _PLAIN else seen_of(one, part.type)
+                found[part.name] = one if type(one) in PLAIN else seen_of(one, part.type)
         return found
     if isinstance(type_, SetType) and isinstance(given, list):
         made = [seen_of(one, type_.element) for one in given]
@@ -118,40 +114,6 @@ def seen_of(given: Any, type_: Type) -> Any:
             return [one for _, one in dict.fromkeys((type(one), one) for one in made)]
         return made
     return given
-
-
-def received(value: Any) -> Any:
-    """Return in JSON what a function receives as an argument: its parts by the names that clients give them, however it is written."""
-    if type(value) in _PLAIN:  # as most are: to ask what else they are takes longer than the rest
-        return to_jsonable_python(value, fallback=str)
-    if isinstance(value, RootModel):
-        return received(value.root)
-    if isinstance(value, SecretStr | SecretBytes):
-        return received(value.get_secret_value())
-    if isinstance(value, BaseModel):
-        fields = type(value).model_fields
-        parts = {_given_as(name, its): getattr(value, name) for name, its in fields.items()}
-        return received({**(value.model_extra or {}), **parts})
-    if is_dataclass(value) and not isinstance(value, type):
-        fields = getattr(value, "__pydantic_fields__", {})
-        names = (one.name for one in dataclass_fields(value))
-        return received({_given_as(name, fields.get(name)): getattr(value, name) for name in names})
-    if isinstance(value, Mapping):
-        return {
-            str(to_jsonable_python(key, fallback=str)): received(one) for key, one in value.items()
-        }
-    if isinstance(value, list | tuple | set | frozenset):
-        return [received(one) for one in value]
-    return to_jsonable_python(value, fallback=str)
-
-
-def _given_as(name: str, field: FieldInfo | None) -> str:
-    """Return the name of a part in the schema of a tool: the first that clients may give it, as pydantic writes it."""
-    said = None if field is None else field.validation_alias
-    for one in said.convert_to_aliases() if isinstance(said, AliasChoices) else [[said]]:
-        if len(one) == 1 and isinstance(one[0], str):
-            return one[0]
-    return name
 
 
 def naming_arguments(refusal: Refusal) -> Refusal:

@@ -10,12 +10,13 @@ from typing import Any, Final, Protocol
 
 from anyio import to_thread
 from fastmcp.exceptions import ToolError
-from fastmcp.server.dependencies import get_context
+from fastmcp.server.dependencies import get_context, without_injected_parameters
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.server.transforms import Transform
 from fastmcp.tools import FunctionTool
 
-from policyengine.adapters.mcp_arguments import GET, READ, error_of, received, taken_by, version_of
+from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
+from policyengine.adapters.mcp_received import lacks, names_in_schema, received
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal
 
@@ -33,6 +34,9 @@ class Enforces(Protocol):
 
     async def enforced(self, context: Any, action: str, given: Mapping[str, Any]) -> object:
         """Decide about a call, and raise `Refusal` unless it is allowed."""
+
+    def undeclared(self, what: str) -> Refusal:
+        """Return the refusal of something of which nothing is known."""
 
 
 class LastCheck(Transform):
@@ -106,8 +110,11 @@ class LastCheck(Transform):
 
     async def _ask(self, action: str, given: Mapping[str, Any]) -> None:
         """Decide about a call unless that is what was decided about."""
+        known = decided.get() or []
         try:
-            if decided.get() != [self._guard, action, self._guard.seen(action, given)]:
+            if known != [self._guard, action, self._guard.seen(action, given)]:
+                if known[:2] == [self._guard, action] and lacks(given, known[2]):
+                    raise self._guard.undeclared(f"what `{action}` receives by another name")
                 await self._guard.enforced(get_context(), action, given)
         except Refusal as refusal:
             if action in (READ, GET):
@@ -150,17 +157,24 @@ class LastCheck(Transform):
     def _make(
         self, tool: str, function: Callable[..., Any], names: Sequence[str], where: str
     ) -> Any:
-        action, signature = action_of(tool), inspect.signature(function)
-        in_thread = where == "thread" and not inspect.iscoroutinefunction(function)
+        # What the function depends on is found after the check, and may have arguments of its own.
+        called = without_injected_parameters(function, run_in_thread=where == "thread")
+        action, signature = action_of(tool), inspect.signature(called)
+        shown = {said: name for name, said in names_in_schema(called).items() if said in names}
+        in_thread = where == "thread" and not inspect.iscoroutinefunction(called)
 
-        @functools.wraps(function)
+        @functools.wraps(called)
         async def checked(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs).arguments if args else kwargs
-            given = {name: received(bound[name]) for name in names if name in bound}
+            given = {
+                name: received(bound[its])
+                for name in names
+                if (its := shown.get(name, name)) in bound
+            }
             await self._ask(action, given)
             if in_thread:
-                return await to_thread.run_sync(functools.partial(function, *args, **kwargs))
-            found = function(*args, **kwargs)
+                return await to_thread.run_sync(functools.partial(called, *args, **kwargs))
+            found = called(*args, **kwargs)
             return await found if isinstance(found, Awaitable) else found
 
         return checked

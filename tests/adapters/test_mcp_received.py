@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
 pytest.importorskip("fastmcp")
 from fastmcp import FastMCP
+from fastmcp.dependencies import CallArgument, Depends
 from pydantic import (
+    AfterValidator,
     AliasChoices,
     AliasPath,
     BaseModel,
@@ -21,11 +23,12 @@ from pydantic import (
     field_serializer,
     field_validator,
 )
+from typing_extensions import TypedDict
 
 from policyengine import PolicyEngine
-from policyengine.adapters.mcp_arguments import received
+from policyengine.adapters.mcp_received import received
 from policyengine.adapters.mcp_vocabulary import action_of, vocabulary
-from tests.adapters.test_mcp_bypasses import called, guarded
+from tests.adapters.test_mcp_bypasses import NOTHING, called, guarded
 
 
 class Named(BaseModel):
@@ -96,6 +99,91 @@ def test_a_part_of_an_argument_is_decided_about_by_any_of_its_names(way: int):
     guarded(made, PolicyEngine.from_text(vocabulary(asyncio.run(made.list_tools())) + rules))
     found = called(made, "read", {"asked": given})
     assert found == ("read /pub/a" if is_allowed else "✗ only what is in /pub")
+
+
+def shortened(path: str | None) -> str | None:
+    return path and path.replace("/pub/..", "")
+
+
+AfterShort = Annotated[str | None, AfterValidator(shortened)]
+Short = Annotated[str | None, Field(alias="p"), AfterValidator(shortened)]
+
+
+@dataclass
+class Aliased:
+    path: Short = None
+
+
+class Typed(TypedDict, total=False):
+    path: Short
+
+
+def load(path: Annotated[str | None, AfterValidator(shortened)] = CallArgument("p", default=None)):
+    loaded.append(path)
+    return path
+
+
+loaded: list[str | None] = []
+AS_P: Any = Field(None, alias="p")
+LOADED: Any = Depends(load)
+
+
+def by_an_alias(path: Short = None) -> str:
+    return f"read {path}"
+
+
+def by_an_alias_of_its_default(path: AfterShort = AS_P) -> str:
+    return f"read {path}"
+
+
+def by_swapped_names(path: Short = None, p: Annotated[str, Field(alias="path")] = "/pub") -> str:
+    return f"read {path}"
+
+
+def by_what_it_depends_on(found: Any = LOADED) -> str:
+    return f"read {found}"
+
+
+def in_a_dataclass(asked: Aliased) -> str:
+    return f"read {asked.path}"
+
+
+def in_a_dict(asked: Typed) -> str:
+    return f"read {asked.get('path')}"
+
+
+def in_dicts(asked: list[Typed]) -> str:
+    return f"read {asked[0].get('path')}"
+
+
+@pytest.mark.parametrize(
+    "read", [by_an_alias, by_an_alias_of_its_default, by_swapped_names, by_what_it_depends_on, in_a_dataclass, in_a_dict, in_dicts]
+)  # fmt: skip
+def test_what_is_made_of_an_argument_of_another_name_is_decided_about(read: Any):
+    made = FastMCP("files")
+    made.tool(name="read")(read)
+    of = "context" if read.__name__.startswith("by") else "context.asked"
+    condition = f'{of} not has p or {of}.p startswith "/pub"'
+    if read is in_dicts:
+        condition = 'every one in context.asked: one not has p or one.p startswith "/pub"'
+    rules = f"""
+    permit public: {action_of("read")}
+        when {condition}
+        otherwise "only what is in /pub"
+    """
+    guarded(made, PolicyEngine.from_text(vocabulary(asyncio.run(made.list_tools())) + rules))
+
+    def tried(path: str) -> str:
+        loaded.clear()
+        part = {"p": path}
+        given = part if of == "context" else {"asked": [part] if read is in_dicts else part}
+        return called(made, "read", given)
+
+    is_seen = "dict" not in read.__name__ or read is in_a_dataclass
+    assert tried("/etc") == "✗ only what is in /pub"
+    assert tried("/pub/a") == ("read /pub/a" if is_seen else NOTHING)
+    assert tried("/pub/../etc") == ("✗ only what is in /pub" if is_seen else NOTHING)
+    assert loaded == []  # what a function depends on runs after the decision as well
 
 
 def test_what_is_received_is_said_by_the_names_of_the_schema():
