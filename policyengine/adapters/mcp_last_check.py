@@ -17,6 +17,7 @@ from fastmcp.tools import FunctionTool
 
 from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
 from policyengine.adapters.mcp_received import lacks, names_in_schema, received
+from policyengine.adapters.mcp_templates import checked_function, reading, reads_by_itself
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal
 
@@ -50,6 +51,9 @@ class LastCheck(Transform):
         # Functions of the server itself, by tool, checked as they were when they were last asked for.
         self._kept: dict[str, FunctionTool] = {}
         self._checked = functools.lru_cache(maxsize=_MOST_TOOLS)(self._make)
+        self._reading = functools.lru_cache(maxsize=_MOST_TOOLS)(
+            functools.partial(checked_function, self._ask)
+        )
 
     async def get_tool(self, name: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the tool, of which each call is checked."""
@@ -68,9 +72,15 @@ class LastCheck(Transform):
     async def get_resource_template(self, uri: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the template, of which each reading is checked; none for a query that it does not take."""
         template = await call_next(uri, version=version)
-        if "?" in uri and "?" not in getattr(template, "uri_template", ""):
+        if template is None or ("?" in uri and "?" not in template.uri_template):
             return None
-        return self._asking(template, ["_read"], lambda asked, *_: (READ, {"uri": asked}))
+        checked = template
+        if reads_by_itself(template):
+            function = self._reading(template.fn, template.uri_template)
+            checked = template.model_copy(update={"fn": function})
+        copied = checked.model_copy()
+        object.__setattr__(copied, "_read", functools.partial(reading, checked, self._ask))
+        return copied
 
     async def get_prompt(self, name: str, call_next: Any, *, version: Any = None) -> Any:
         """Return the prompt, which is checked each time that it is got."""
