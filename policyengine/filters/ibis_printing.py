@@ -261,11 +261,18 @@ def holds(of: Any, kind: Kind) -> bool:
         case "bool":
             return bool(of.is_boolean())
         case "decimal":
-            return bool(of.is_decimal()) and of.scale is not None and of.scale <= TYPES[kind].scale
+            return bool(of.is_decimal()) and _is_compared(of, TYPES[kind])
         case "json" | "ip":
             return False
         case "instant":
             return bool(of.is_timestamp()) and of.timezone is not None and of.scale in {None, 6}
+
+
+def _is_compared(of: Any, other: Any) -> bool:
+    """Whether Ibis compares decimals of a type exactly with those of another one, which has as many places or more."""
+    if of.scale is None or of.scale > other.scale:
+        return False
+    return of.precision is None or of.precision <= other.precision or of.scale == other.scale
 
 
 def _is_total(printed: Any) -> bool:

@@ -172,6 +172,13 @@ class RequestPrinter(Printer):
 
     def compare(self, compare: Compare) -> Any:
         match compare:
+            case Compare(op, Column(kind="text") as left, Column() as right):
+                both = self.column(left), self.column(right)
+                if not all(
+                    map(self._is_plain, both)
+                ):  # the bytes of one are compared with those of the other
+                    both = super().exact(left), super().exact(right)
+                return OPERATORS[op](*both)
             case Compare(op, Column(kind="text") as column, Parameter(str() as text)):
                 found = self.column(column)
                 if "\0" not in text and self._is_plain(found):

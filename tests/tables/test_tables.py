@@ -592,6 +592,45 @@ def test_no_collation_makes_one_text_of_two(engine: PolicyEngine, collation):
 
 
 @pytest.mark.filterwarnings("default")  # as above
+@pytest.mark.parametrize(
+    "of", ["DECIMAL(38, 0)", "DECIMAL(38, 4)", "DECIMAL(38, 5)", "DECIMAL(9, 1)"]
+)
+@pytest.mark.parametrize("collated", ["subject.id", "resource.owner", None])
+def test_columns_that_differ_in_collation_or_digits_are_compared_or_decided_here(of, collated):
+    import duckdb
+    import ibis
+
+    engine = PolicyEngine.from_text("""
+        package p entity User { most: decimal } entity Doc { owner: User } action go by User on Doc
+        permit own: go when resource.owner == subject and subject.most > 1.5
+    """)
+    database = duckdb.connect()
+    types = {
+        "subject.id": "VARCHAR",
+        "resource.id": "VARCHAR",
+        "resource.owner": "VARCHAR",
+        "subject.most": of,
+    }
+    if collated:
+        types[collated] += " COLLATE nocase"
+    columns = ", ".join(f'"{name}" {type_}' for name, type_ in types.items())
+    database.execute(f"CREATE TABLE requests ({columns})")
+    rows = [
+        (id_, f"{id_}{owner}{most}", owner, most)
+        for id_ in ("ann", "Ann")
+        for owner in ("ann", "ANN")
+        for most in (1, 2)
+    ]
+    database.executemany("INSERT INTO requests VALUES (?, ?, ?, ?)", rows)
+    asked = ibis.duckdb.from_connection(database).table("requests")
+    found, each = engine.decide_table(asked), decide_table(engine, asked, None, NOW, None)
+    assert found.rows is not None
+    assert each.rows is not None
+    assert found.rows.to_pylist() == each.rows.to_pylist()
+    assert (found.counts.allowed, found.counts.denied) == (1, 7)
+
+
+@pytest.mark.filterwarnings("default")  # as above
 @pytest.mark.parametrize("now", ["yesterday", None])
 def test_a_row_whose_moment_is_none_is_no_request(now):
     import ibis
