@@ -76,9 +76,10 @@ def left_to_decide(
     gates, conditions = rules.gates, rules.left(asked)
     both = zip(rules.rules, conditions, strict=True)
     left = [Left(rule, condition) for rule, condition in both if condition != FALSE]
-    shown = None if gates.fields is None else _shown(left, gates, fields or ())
+    exposure = _Exposure(left, gates)
+    shown = None if gates.fields is None else _shown(left, gates, exposure, fields or ())
     parts = [allowed_if(left, gates)]
-    parts += [_exposed(field, left, gates) for field in fields or () if gates.fields is not None]
+    parts += [exposure.of(field) for field in fields or () if gates.fields is not None]
     owed = tuple(_owed(left, asked.evaluator.public))
     return LeftToDecide(junction(ir.And, parts), shown, owed, tuple(left))
 
@@ -108,7 +109,9 @@ def _of(left: Iterable[Left], effect: str, gate: str) -> Iterator[Left]:
     return (one for one in left if one.rule.effect == effect and one.rule.gate == gate)
 
 
-def _shown(left: Sequence[Left], gates: TargetGates, asked: Sequence[str]) -> dict[str, ir.Expr]:
+def _shown(
+    left: Sequence[Left], gates: TargetGates, exposure: _Exposure, asked: Sequence[str]
+) -> dict[str, ir.Expr]:
     """Return the condition of each spelling that some rule gives, those that are never shown aside.
 
     Fields that are *asked* for are shown as they are asked for, wherever the request is allowed.
@@ -116,23 +119,38 @@ def _shown(left: Sequence[Left], gates: TargetGates, asked: Sequence[str]) -> di
     names = {field_and_mask(spelling)[0] for spelling in asked}
     given = [one.rule.fields or () for one in left if one.rule.gate in (gates.fields or ())]
     others = (s for s in frozenset[str]().union(*given) if field_and_mask(s)[0] not in names)
-    conditions = {spelling: _exposed(spelling, left, gates) for spelling in sorted(others)}
+    conditions = {spelling: exposure.of(spelling) for spelling in sorted(others)}
     shown = {spelling: made for spelling, made in conditions.items() if made != FALSE}
     return shown | dict.fromkeys(asked, TRUE)
 
 
-def _exposed(spelling: str, left: Sequence[Left], gates: TargetGates) -> ir.Expr:
-    """Return the condition under which every field gate shows a field so, or in more detail."""
-    shown_by = [
-        junction(
-            ir.Or,
-            (
-                one.condition
+class _Exposure:
+    """The conditions under which fields are shown, by what is left of rules: those that the same rules show have one."""
+
+    def __init__(self, left: Sequence[Left], gates: TargetGates) -> None:
+        self._by_gate = [
+            [
+                (one.condition, dict(map(field_and_mask, one.rule.fields or ())))
                 for one in left
                 if one.rule.gate == gate and one.rule.effect != "forbid"
-                if shows(dict(map(field_and_mask, one.rule.fields or ())), spelling)
-            ),
+            ]
+            for gate in sorted(gates.fields or ())
+        ]
+        self._made: dict[tuple[tuple[int, ...], ...], ir.Expr] = {}
+
+    def of(self, spelling: str) -> ir.Expr:
+        """Return the condition under which every field gate shows a field so, or in more detail."""
+        shown_by = tuple(
+            [
+                tuple([n for n, (_, fields) in enumerate(rules) if shows(fields, spelling)])
+                for rules in self._by_gate
+            ]
         )
-        for gate in sorted(gates.fields or ())
-    ]
-    return junction(ir.And, shown_by)
+        made = self._made.get(shown_by)
+        if made is None:
+            each = [
+                junction(ir.Or, [rules[number][0] for number in numbers])
+                for rules, numbers in zip(self._by_gate, shown_by, strict=True)
+            ]
+            made = self._made[shown_by] = junction(ir.And, each)
+        return made

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import pickle
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
 
 import pytest
 
 from policyengine import InvalidRequest, Limits, PolicyEngine
+from tests.calls import called
 
 NOW = "2026-11-01T12:00:00Z"
 SET = """
@@ -416,3 +418,18 @@ def test_what_is_kept_of_a_subject_serves_for_others(rule: str):
         others = [user(id_) for id_ in ("al", "bo", "cy", "Bo") if id_ != subject["id"]]
         alone = PolicyEngine(engine._program, engine._checked, limits=Limits())
         assert left(engine, subject, others) == left(alone, subject, others)
+
+
+def test_what_the_same_rules_show_is_put_together_once():
+    def asked(fields: int) -> Callable[[], object]:
+        attributes = ", ".join(f"f{number}: int" for number in range(fields))
+        shown = [f"permit p{n}: go when subject.a{n} fields all" for n in range(6)]
+        flags = ", ".join(f"a{n}: bool" for n in range(6))
+        engine = PolicyEngine.from_text(
+            f"package p entity U {{ {flags} }} entity D {{ {attributes} }} action go by U on D\n"
+            f'field gate g "?"\ngate g {{ {" ".join(shown)} }}'
+        )
+        return lambda: engine.partial(action="go")
+
+    few, many = (called(asked(count)).count("junction") for count in (3, 300))
+    assert few == many

@@ -64,7 +64,7 @@ def entity(type_: EntityType) -> dict[str, Any]:
 
 
 def use(text: str) -> None:
-    """Load a set, decide once by it, and read the reason."""
+    """Load a set, decide once by it, read the reason, and ask what is left where nothing is known."""
     try:
         engine = PolicyEngine.from_text(text)
     except InvalidPolicy as refusal:
@@ -82,6 +82,10 @@ def use(text: str) -> None:
             entities=[other for other in others if other["type"] != subject.name],
         )  # fmt: skip
         assert isinstance(decision.reason, str)
+        left = engine.partial(
+            action=action.name, subject_type=subject.name, resource_type=resource.name
+        )
+        assert left.to_dict()["condition"] == left.text
 
 
 @pytest.mark.parametrize("level", some([10, 4], 2))
