@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Sequence
 from logging import getLogger
 from typing import Any, TypeVar, Unpack, cast
 
-from policyengine.adapters.declaring import declared, is_declared
+from policyengine.adapters.declaring import declared, declared_apart, is_declared
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal, undecided
 from policyengine.bound import BoundSubject
@@ -77,8 +77,8 @@ class Guard(EnforcementPoint):
         return decorate
 
     def public(self, view: V) -> V:
-        """Declare that *view* is for everybody."""
-        return declared(view)
+        """Return *view* as one that is for everybody."""
+        return declared_apart(view)
 
     @staticmethod
     def decision_on(request: Any) -> Decision:

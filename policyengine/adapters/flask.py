@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection
 from typing import Any, Unpack
 
-from policyengine.adapters.declaring import E, declared
+from policyengine.adapters.declaring import E, declared, declared_apart
 from policyengine.adapters.enforcement import Decides, EnforcementPoint, Options
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.refusal import MEDIA_TYPE, Refusal
@@ -79,8 +79,8 @@ class Guard(EnforcementPoint):
         return decorate
 
     def public(self, view: E) -> E:
-        """Declare that *view* is for everybody."""
-        return declared(view)
+        """Return *view* as one that is for everybody."""
+        return declared_apart(view)
 
     @property
     def decision(self) -> Decision:

@@ -10,7 +10,7 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Unpack
 
-from policyengine.adapters.declaring import E, declared
+from policyengine.adapters.declaring import E, declared, declared_apart
 from policyengine.adapters.enforcement import Decides, Options
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.adapters.gatekeeper import InstalledGuard
@@ -56,8 +56,8 @@ class Guard(InstalledGuard):
         return Requirement(self, action, resource)
 
     def public(self, endpoint: E) -> E:
-        """Declare that *endpoint* is for everybody."""
-        return declared(endpoint)
+        """Return *endpoint* as one that is for everybody."""
+        return declared_apart(endpoint)
 
 
 class Requirement:
