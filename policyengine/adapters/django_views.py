@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from types import MethodType
-from typing import Any
+from typing import Any, Final
 
 try:
     from django.core.exceptions import ImproperlyConfigured
@@ -16,6 +17,12 @@ except ModuleNotFoundError:
 from policyengine.adapters.declaring import declared
 from policyengine.adapters.django import Guard
 from policyengine.adapters.django_requests import check_defaults, private
+
+_MAKING: Final = ("__new__", "__getattribute__")
+"""What gives the object of a class, and its methods."""
+
+_asked: ContextVar[bool] = ContextVar("asked", default=False)
+"""Whether the view that is called now has asked its guard."""
 
 
 class _OfTheClass:
@@ -59,7 +66,14 @@ class GuardedView:
         @functools.wraps(made)
         def view(*args: Any, **kwargs: Any) -> Any:
             _check(cls)  # again: it may have another `dispatch` by now
-            return made(*args, **kwargs)
+            asked = _asked.set(False)
+            try:
+                answer = made(*args, **kwargs)
+                if _asked.get():
+                    return answer
+            finally:
+                _asked.reset(asked)
+            raise ImproperlyConfigured(f"an object of `{cls.__name__}` became one of another class")
 
         return declared(view)
 
@@ -77,6 +91,7 @@ class GuardedView:
     @_OfTheClass
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Ask the guard, and then do what the view does."""
+        _asked.set(True)
         view: Any = super()
         action = self.action
         if not isinstance(action, str):
@@ -105,6 +120,12 @@ def _check(view: type[GuardedView]) -> None:
             raise ImproperlyConfigured(
                 f"`{view.__name__}` has another `{name}` than `GuardedView`, which is to be its first base"
             )
+    of_its_own = [name for name in _MAKING if getattr(view, name) is not getattr(object, name)]
+    if of_its_own or type(view).__call__ is not type.__call__:
+        name = of_its_own[0] if of_its_own else "metaclass"
+        raise ImproperlyConfigured(
+            f"`{view.__name__}` has a `{name}` of its own, by which its object may answer unchecked"
+        )
 
 
 def _function(method: Any) -> object:

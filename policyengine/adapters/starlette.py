@@ -87,13 +87,19 @@ class Requirement:
                 )
             check = self.check
 
+            def begin(self: Any, *args: Any, **more: Any) -> None:
+                inner.__init__(self, *args, **more)
+                if not isinstance(self, made):
+                    raise TypeError(f"an object of {inner.__name__} became one of another class")
+
             def answer(
                 self: Any,
             ) -> Iterator[Any]:  # of the class: an object may have its own `dispatch`
                 yield from check(HTTPConnection(self.scope)).__await__()
                 yield from inner.__await__(self)
 
-            made = type(endpoint.__name__, (endpoint,), {"__await__": answer})
+            parts = {"__init__": begin, "__await__": answer}
+            made = type(endpoint.__name__, (endpoint,), parts)
         else:
 
             @functools.wraps(endpoint)

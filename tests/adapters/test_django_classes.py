@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 from typing import Any
 
 import pytest
@@ -52,6 +53,46 @@ def test_an_object_has_no_dispatch_of_its_own():
         vars(self)["dispatch"] = site.undeclared
 
     view = type("Own", (Shown,), {"setup": setup}).as_view()
+    assert asked(view, "bob").content == b"secret"
+    assert asked(view, "ann").status_code == 403
+
+
+def test_an_object_does_not_become_one_of_another_class():
+    class Other(View):
+        def get(self, _: Any) -> HttpResponse:
+            return HttpResponse("secret")
+
+    def setup(self: Any, *args: Any, **kwargs: Any) -> None:
+        Shown.setup(self, *args, **kwargs)
+        self.__class__ = Other
+
+    view = type("Own", (Shown,), {"setup": setup}).as_view()
+    with pytest.raises(ImproperlyConfigured, match="became one of another class"):
+        asked(view, "ann")
+
+
+class Makes(type):
+    def __call__(cls, *_: Any, **__: Any) -> Any:
+        return View()
+
+
+@pytest.mark.parametrize(
+    ("maker", "parts", "name"),
+    [
+        (type, {"__new__": lambda *_, **__: View()}, "__new__"),
+        (type, {"__getattribute__": lambda *_: site.undeclared}, "__getattribute__"),
+        (Makes, {}, "metaclass"),
+    ],
+)
+def test_a_class_that_makes_or_reads_its_objects_itself_is_no_view(
+    maker: Any, parts: dict[str, Any], name: str
+):
+    with pytest.raises(ImproperlyConfigured, match=f"`Own` has a `{name}` of its own"):
+        maker("Own", (Shown,), parts)
+
+
+def test_a_view_may_be_abstract():
+    view = abc.ABCMeta("Own", (Shown,), {}).as_view()
     assert asked(view, "bob").content == b"secret"
     assert asked(view, "ann").status_code == 403
 

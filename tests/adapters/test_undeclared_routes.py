@@ -228,6 +228,24 @@ def test_an_object_of_an_endpoint_answers_after_the_check_in_whatever_way(endpoi
     assert client.get("/s", headers={"x-user": "bob"}).status_code == 403
 
 
+def test_an_object_of_an_endpoint_does_not_become_one_of_another_class():
+    class Own(HTTPEndpoint):
+        async def get(self, _: Any) -> PlainTextResponse:
+            return PlainTextResponse(SECRET)
+
+    class Becoming(HTTPEndpoint):
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args)
+            self.__class__ = Own
+
+    for endpoint, status in ((Own, 200), (Becoming, 500)):
+        app = Starlette(routes=[Route("/s", PLAIN.requires("read", DOCUMENTS["plan"])(endpoint))])
+        PLAIN.install(app)
+        client = TestClient(app, raise_server_exceptions=False)
+        assert client.get("/s", headers={"x-user": "ann"}).status_code == status
+        assert SECRET not in client.get("/s", headers={"x-user": "bob"}).text
+
+
 def test_an_endpoint_that_would_answer_unchecked_is_not_decorated():
     class Own:
         def __init__(self, *args: Any) -> None:
