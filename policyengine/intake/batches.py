@@ -7,7 +7,7 @@ the document refuses all of it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -99,10 +99,38 @@ def read_batch(data: Any, limits: Limits, *, accept_now: bool) -> Batch:
         default = plain(document.get(name, {}))
         if not isinstance(default, dict):
             refuse("PE505", f"expected an object, got {got(default, private=False)}", name)
+    _check_defaults(items, document, limits)
     known = {"evaluations", "options", *NAMES}
     ignored = ignored_names([document], known, limits)
     requests = (_read([item, document], limits, accept_now=accept_now) for item in items)
     return Batch(requests, _semantic(document), ignored=ignored)
+
+
+def _check_defaults(
+    items: Sequence[dict[Any, Any]], document: dict[Any, Any], limits: Limits
+) -> None:
+    """Refuse requests that take more from the top together than they may: it is read, and decided about, for each."""
+    most, taken = limits.batch_defaults, 0
+    for name in NAMES:
+        takers = 0 if name not in document else sum(name not in item for item in items)
+        if takers:
+            taken += takers * _number_of_values(document[name], most)
+    if taken > most:
+        said = f"the requests of a batch take at most {most:,} values from its top, those of each request counted"
+        refuse("PE514", f"{said}: give fewer requests in each batch", "evaluations")
+
+
+def _number_of_values(part: object, most: int) -> int:
+    """Return how many values something is made of, objects and lists included; a number above *most* if it is more."""
+    number, waiting = 0, [part]
+    while waiting and number <= most:
+        value = plain(waiting.pop())
+        number += 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list | tuple | set | frozenset):
+            waiting += value
+    return number
 
 
 def _read(parts: list[dict[str, Any]], limits: Limits, **more: Any) -> RawRequest | InvalidRequest:

@@ -58,6 +58,8 @@ class Limits(Struct, frozen=True):
     """Levels of arrays and objects inside one another in a request as JSON."""
     evaluations: int = 1_000
     """Requests of one batch as JSON."""
+    batch_defaults: int = 500_000
+    """Values that the requests of one batch take from its top, those of each request counted."""
     problems: int = 100
     """Problems reported of one request."""
     undeclared: Undeclared = "refuse"

@@ -349,6 +349,36 @@ def test_limits_are_the_integrators():
     assert engine.evaluations({**VIEW, "evaluations": [{}] * 3}).problems
 
 
+def test_what_requests_take_from_the_top_is_limited_for_all_together():
+    # Each entity of `VIEW` is 5 values, and the action 2; an item that has a part of its own takes none.
+    engine = PolicyEngine.from_text(POLICY, limits=Limits(batch_defaults=24))
+    for items, fits in (
+        ([{}] * 2, True),
+        ([{}] * 3, False),
+        ([{"subject": CLERK}] * 3, True),
+        ([{"subject": CLERK}] * 4, False),
+        ([VIEW] * 50, True),
+    ):
+        found = engine.evaluations({**VIEW, "evaluations": items})
+        assert [(one.code, one.path) for one in found.problems] == [("PE514", "evaluations")] * (
+            not fits
+        )
+        assert [one.allowed for one in found.decisions] == (
+            [True] * len(items) if fits else [False]
+        )
+
+
+def test_a_short_batch_is_no_long_work():
+    above = [{"type": "Clerk", "id": f"c{n}", "properties": {"standing": True}} for n in range(250)]
+    shared: dict[str, Any] = {**VIEW, "entities": above}
+    assert len(ENGINE.evaluations({**shared, "evaluations": [{}] * 300}).decisions) == 300
+    found = ENGINE.evaluations({**shared, "evaluations": [{}] * 1000})
+    assert [one.code for one in found.problems] == ["PE514"]
+    circle: dict[str, Any] = {"type": "Clerk", "id": "c"}
+    circle["properties"] = circle
+    assert ENGINE.evaluations({**VIEW, "subject": circle, "evaluations": [{}]}).problems
+
+
 def test_a_batch_answers_as_its_requests_one_by_one():
     rng = Random(7)
     parts = {
