@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from itertools import islice
 from reprlib import repr as repr_of_any
+from time import monotonic, thread_time
 from typing import TYPE_CHECKING, Final, Literal
 
 from policyengine.intake.intake import Intake
@@ -32,6 +33,9 @@ MOST_ITEMS: Final = 10_000
 
 MOST_LOOKED_AT: Final = 10_000
 """The entities that are decided about for one page; a page that ends there is not complete."""
+
+LONGEST: Final = 2.0
+"""The seconds after which no more are decided about for one page: of processing, and not of waiting for it."""
 
 _FEW_OTHERS: Final = 10
 """The others that a request may bring along for so many to be decided about: all of them are read each time."""
@@ -126,7 +130,8 @@ def _page(
     question: bytes,
     limit: int,
 ) -> Page[Entity]:
-    """Decide about entities one after another, *most* at most, until the page is full."""
+    """Decide about entities one after another, *most* at most, until the page is full or takes too long."""
+    begun, deadline = thread_time(), monotonic() + LONGEST
     items: list[Entity] = []
     unfit: list[Entity] = []
     last = -1
@@ -139,6 +144,9 @@ def _page(
                     break
         except InvalidRequest:
             unfit.append(entity)
+        # The time of a processor is asked for when it may be up, since that takes longer.
+        if monotonic() >= deadline and thread_time() - begun >= LONGEST:
+            break
     more = next(numbers, None) is not None
     token = token_of(question, ordered.places[last]) if more else None
     return Page(tuple(items), tuple(unfit), token)

@@ -192,6 +192,18 @@ def test_thousands_of_entities_come_in_pages_of_at_most_ten_thousand():
     assert sorted(item.id for item in found) == sorted(f"d{n}" for n in range(10))
 
 
+def test_a_page_that_takes_long_ends_and_the_next_goes_on(monkeypatch):
+    many = [document(f"d{n}", "ann", size=n) for n in range(20)]
+    engine = PolicyEngine.from_text(POLICY, store=ENGINE.store([{**ANN, "properties": {}}, *many]))
+    whole = engine.resources(ANN, **EDIT)
+    monkeypatch.setattr("policyengine.reverse.store_search.LONGEST", 0.0)
+    found, token, pages = [], None, 0
+    while token is not None or not pages:
+        page = engine.resources(ANN, **EDIT, token=token)
+        found, token, pages = [*found, *page.items], page.token, pages + 1
+    assert (tuple(found), pages) == (whole.items, 20)  # one is looked at for each
+
+
 def test_fewer_are_decided_about_for_a_page_where_many_others_must_be_read_each_time():
     others = [{**ref("User", f"u{n}"), "properties": {}} for n in range(1_000)]
     many = [document(f"d{n}", "ann", size=n) for n in range(150)]
