@@ -230,7 +230,7 @@ class BoundSubject(Immutable):
     def explain(
         self, action: str, resource: EntityLike, context: Any = None, *,
         now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = 10.0,
     ) -> Explanation:  # fmt: skip
         """Say why a request is decided as it is; like `PolicyEngine.explain`.
 

@@ -485,11 +485,12 @@ class PolicyEngine(Decider, Immutable):
         self, subject: EntityLike | Request, action: str | None = None,
         resource: EntityLike | None = None, context: Any = None, *,
         now: datetime | str | None = None, fields: Collection[str] | None = None,
-        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None, seconds: float | None = 10.0,
     ) -> Explanation:  # fmt: skip
         """Say why a request is decided as it is: gate by gate, with the values that decided.
 
-        Takes what `decide` takes, or `decision.request`. *seconds*: how long at most to search for what would allow it.
+        Takes what `decide` takes, or `decision.request`. *seconds*: how long at most to search for what would allow
+        it, None for as many steps as a search may take.
         """
         from policyengine.explain import explain
         from policyengine.intake.raw import given_request

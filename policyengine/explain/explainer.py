@@ -29,18 +29,19 @@ from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate, meaning_of
-from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing
+from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Definition, Typing
 from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.syntax import nodes
+from policyengine.syntax.expressions import walk_expressions
 
 
 def explain(
     checked: CheckedSet, request: ValidRequest, *, seconds: float | None = None
 ) -> Explanation:
     """Explain the decision on *request*; what would allow it is searched for so many *seconds* at most."""
-    env = Env(request, checked.schema, meaning=_each_set_once())
+    env = Env(request, checked.schema, meaning=_each_set_once(request))
     outcome = interpreter.decided(interpreter.judge_all(checked, env))
-    until = interpreter.valid_until(checked, request)
+    until = interpreter.valid_until(checked, request, env.meaning)
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers)
     shut = [gate for gate, opened in outcome.gates if not opened]
@@ -67,19 +68,39 @@ def explain(
     return Explanation(evidence)
 
 
-def _each_set_once() -> Callable[[nodes.Expr, Typing, Env], Any]:
-    """Return a meaning for one request that goes over sets once, and not again for each part of an explanation."""
+def _each_set_once(request: ValidRequest) -> Callable[[nodes.Expr, Typing, Env], Any]:
+    """Return a meaning for one request that goes over sets once, and not again for each part of an explanation.
+
+    What reads the time is worked out again where that is another number, as one that moves.
+    """
     known: dict[tuple[int, int], Any] = {}
+    timed: dict[tuple[int, int], bool] = {}
 
     def meaning(expr: nodes.Expr, typing: Typing, env: Env) -> Any:
         if env.variables or env.trace or not isinstance(expr, (nodes.Quantified, nodes.Call)):
             return meaning_of(expr, typing, env)
         mark = id(expr), id(typing)
+        if env.request is not request:
+            if mark not in timed:
+                timed[mark] = _reads_time(expr, typing)
+            if timed[mark]:
+                return meaning_of(expr, typing, env)
         if mark not in known:
             known[mark] = meaning_of(expr, typing, env)
         return known[mark]
 
     return meaning
+
+
+def _reads_time(expr: nodes.Expr, typing: Typing) -> bool:
+    """Whether *expr*, or a definition that it calls, reads the time."""
+    for inner in walk_expressions([expr]):
+        called = typing.binding_of(inner)
+        if isinstance(inner, nodes.Name) and inner.name == "now":
+            return True
+        if isinstance(called, Definition) and _reads_time(called.body, called.typing):
+            return True
+    return False
 
 
 def reasons_of(checked: CheckedSet, env: Env) -> tuple[str, str]:

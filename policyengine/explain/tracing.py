@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from policyengine.diagnostics.source import Source
 from policyengine.explain.evidence import Inside, Operand, Reading
@@ -17,6 +17,7 @@ from policyengine.model.shown import MOST_ELEMENTS, written_value
 from policyengine.model.types import BOOL, SetType, TableType, Type
 from policyengine.model.values import ABSENT
 from policyengine.reference.evaluation import Env, attribute, evaluate, with_variable
+from policyengine.reference.time_limit import in_time
 from policyengine.semantics.checked import Definition, Typing, Value
 from policyengine.semantics.demand import attribute_of
 from policyengine.syntax import nodes
@@ -41,10 +42,15 @@ class Trace:
     env: Env
     shown: frozenset[str] = frozenset()
     depth: int = 0
+    _known: dict[int, Any] = field(factory=dict, init=False)
 
     def value(self, node: nodes.Expr) -> Any:
-        """Return the value of *node*."""
-        return evaluate(node, self.typing, self.env)
+        """Return the value of *node*; of one that goes over a set, as it was found before."""
+        if not isinstance(node, nodes.Quantified):
+            return evaluate(node, self.typing, self.env)
+        if id(node) not in self._known:
+            self._known[id(node)] = evaluate(node, self.typing, self.env)
+        return self._known[id(node)]
 
     def text(self, node: nodes.Node) -> str:
         """Return *node* as it was written, in one line."""
@@ -112,33 +118,26 @@ class Trace:
                     names = frozenset(called.parameters)
                     body = Trace(self.sources, called.typing, env, names, self.depth + 1)
                     yield body.of(called.body, f"{name.name}: {body.text(called.body)}")
-                case nodes.Quantified(kind, variable, over, body_):
+                case nodes.Quantified(_, variable, over, body_):
                     type_ = self.typing.type_of(over)
                     assert isinstance(type_, SetType)
                     shown = self.shown | {variable.name}
-                    for element in self._deciding(kind, variable.name, over, body_, type_.element):
+                    for element in self._deciding(inner, type_.element):
                         env = with_variable(self.env, variable.name, element)
                         text = f"{variable.name} = {written(type_.element, element)}"
                         trace = evolve(self, env=env, shown=shown, depth=self.depth + 1)
                         yield trace.of(body_, text)
 
-    def _deciding(
-        self,
-        kind: nodes.Quantifier,
-        name: str,
-        over: nodes.Expr,
-        body: nodes.Expr,
-        type_: Type,
-    ) -> Iterable[object]:
+    def _deciding(self, node: nodes.Quantified, type_: Type) -> Iterable[object]:
         """Return the elements that decided: one that is enough, else the first of all."""
-        stops = kind == "some"
-        tried: list[object] = []
-        for element in sorted(self.value(over), key=lambda element: written(type_, element)):
-            env = with_variable(self.env, name, element)
-            if bool(evaluate(body, self.typing, env)) is stops:
-                return [element]
-            tried.append(element)
-        return tried[: _ELEMENTS_INSIDE if self.depth else MOST_ELEMENTS]
+        stops = node.kind == "some"
+        elements = sorted(self.value(node.set), key=lambda element: written(type_, element))
+        if bool(self.value(node)) is stops:  # which is known by now: else no element is enough
+            for element in in_time(elements):
+                env = with_variable(self.env, node.variable.name, element)
+                if bool(evaluate(node.body, self.typing, env)) is stops:
+                    return [element]
+        return elements[: _ELEMENTS_INSIDE if self.depth else MOST_ELEMENTS]
 
     def of(self, body: nodes.Expr, text: str) -> Inside:
         """Return the evaluation of *body*, under a *text* that names it."""

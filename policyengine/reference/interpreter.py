@@ -20,7 +20,7 @@ from policyengine.model.outcome import Advisory, Cause, Obligation, Outcome, Rul
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import text_of
-from policyengine.reference.evaluation import Env, Trace, evaluate
+from policyengine.reference.evaluation import Env, Meaning, Trace, evaluate
 from policyengine.reference.moving import Clock
 from policyengine.reference.texts import rendered
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Typing, Waiver
@@ -84,10 +84,15 @@ def decided(case: JudgedRequest) -> Outcome:
     return outcome(case, advisories)
 
 
-def valid_until(checked: CheckedSet, request: ValidRequest) -> int | None:
-    """Return the moment until which a later `now` changes only the wording, None if for ever."""
+def valid_until(
+    checked: CheckedSet, request: ValidRequest, meaning: Meaning | None = None
+) -> int | None:
+    """Return the moment until which a later `now` changes only the wording, None if for ever.
+
+    *meaning*: what gives the value of an expression, as in `Env`.
+    """
     clock = Clock(request.now)
-    env = Env(replace(request, now=clock.moving()), checked.schema)
+    env = Env(replace(request, now=clock.moving()), checked.schema, meaning=meaning)
     outcome(judge_all(checked, env), advisories=())
     return clock.end()
 
