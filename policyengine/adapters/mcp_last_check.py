@@ -16,7 +16,7 @@ from fastmcp.server.transforms import Transform
 from fastmcp.tools import FunctionTool
 
 from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
-from policyengine.adapters.mcp_received import lacks, names_in_schema, received
+from policyengine.adapters.mcp_received import lacks, parameters_of, received_by
 from policyengine.adapters.mcp_templates import checked_function, reading, reads_by_itself
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal
@@ -170,17 +170,13 @@ class LastCheck(Transform):
         # What the function depends on is found after the check, and may have arguments of its own.
         called = without_injected_parameters(function, run_in_thread=where == "thread")
         action, signature = action_of(tool), inspect.signature(called)
-        shown = {said: name for name, said in names_in_schema(called).items() if said in names}
+        parameters = parameters_of(called, names)
         in_thread = where == "thread" and not inspect.iscoroutinefunction(called)
 
         @functools.wraps(called)
         async def checked(*args: Any, **kwargs: Any) -> Any:
             bound = signature.bind(*args, **kwargs).arguments if args else kwargs
-            given = {
-                name: received(bound[its])
-                for name in names
-                if (its := shown.get(name, name)) in bound
-            }
+            given = received_by(parameters, bound)
             await self._ask(action, given)
             if in_thread:
                 return await to_thread.run_sync(functools.partial(called, *args, **kwargs))

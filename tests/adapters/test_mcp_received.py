@@ -118,6 +118,17 @@ class Typed(TypedDict, total=False):
     path: Short
 
 
+class Configured(TypedDict, total=False):
+    path: AfterShort
+
+
+setattr(Configured, "__pydantic_config__", ConfigDict(alias_generator=lambda _: "p"))  # noqa: B010 - it is no part
+
+
+class Nested(BaseModel):
+    typed: dict[str, list[Typed | None]]
+
+
 def load(path: Annotated[str | None, AfterValidator(shortened)] = CallArgument("p", default=None)):
     loaded.append(path)
     return path
@@ -156,15 +167,29 @@ def in_dicts(asked: list[Typed]) -> str:
     return f"read {asked[0].get('path')}"
 
 
+def by_two(path: Short = None, other: Annotated[str | None, Field(alias="p")] = None) -> str:
+    return f"read {path}"
+
+
+def in_a_configured_dict(asked: Configured) -> str:
+    return f"read {asked.get('path')}"
+
+
+def in_configured_dicts(asked: list[Configured]) -> str:
+    return f"read {asked[0].get('path')}"
+
+
 @pytest.mark.parametrize(
-    "read", [by_an_alias, by_an_alias_of_its_default, by_swapped_names, by_what_it_depends_on, in_a_dataclass, in_a_dict, in_dicts]
+    "read", [by_an_alias, by_an_alias_of_its_default, by_swapped_names, by_what_it_depends_on, in_a_dataclass, in_a_dict, in_dicts, by_two,
+     in_a_configured_dict, in_configured_dicts]
 )  # fmt: skip
 def test_what_is_made_of_an_argument_of_another_name_is_decided_about(read: Any):
     made = FastMCP("files")
     made.tool(name="read")(read)
     of = "context" if read.__name__.startswith("by") else "context.asked"
     condition = f'{of} not has p or {of}.p startswith "/pub"'
-    if read is in_dicts:
+    is_list = read in (in_dicts, in_configured_dicts)
+    if is_list:
         condition = 'every one in context.asked: one not has p or one.p startswith "/pub"'
     rules = f"""
     permit public: {action_of("read")}
@@ -176,13 +201,17 @@ def test_what_is_made_of_an_argument_of_another_name_is_decided_about(read: Any)
     def tried(path: str) -> str:
         loaded.clear()
         part = {"p": path}
-        given = part if of == "context" else {"asked": [part] if read is in_dicts else part}
+        given = part if of == "context" else {"asked": [part] if is_list else part}
         return called(made, "read", given)
 
-    is_seen = "dict" not in read.__name__ or read is in_a_dataclass
+    is_seen = "configured" not in read.__name__
     assert tried("/etc") == "✗ only what is in /pub"
     assert tried("/pub/a") == ("read /pub/a" if is_seen else NOTHING)
-    assert tried("/pub/../etc") == ("✗ only what is in /pub" if is_seen else NOTHING)
+    found = tried("/pub/../etc")
+    if read is by_two:  # which make two things of it
+        assert found.startswith("✗ the arguments do not fit")
+    else:
+        assert found == ("✗ only what is in /pub" if is_seen else NOTHING)
     assert loaded == []  # what a function depends on runs after the decision as well
 
 
@@ -192,4 +221,7 @@ def test_what_is_received_is_said_by_the_names_of_the_schema():
         "all": [{"named": {"p": "a"}}],
         "key": "s",
     }
+    typed = Nested(typed={"a": [{"p": "x"}, None]})  # type: ignore[typeddict-unknown-key]
+    assert received(typed) == {"typed": {"a": [{"p": "x"}, None]}}
+    assert received([{"path": "x"}], list[Typed]) == [{"p": "x"}]
     assert received((Plain("x"), {1}, 2.5, object)) == [{"p": "x"}, [1], 2.5, str(object)]
