@@ -50,9 +50,9 @@ def checked_function(ask: Ask, function: Any, template: str) -> Any:
 
 
 async def reading(template: Any, ask: Ask, uri: str, found: Mapping[str, Any]) -> Any:
-    """Read *uri* by *template*, after it is asked about what was *found* in it."""
-    await ask(READ, {"uri": uri})
-    if not reads_by_itself(template):
+    """Read *uri* by *template*, after it is asked about what was *found* in it; functions ask by themselves."""
+    if not reads_by_itself(template):  # which hand on the query as it is
+        await ask(READ, {"uri": uri})
         await ask(READ, {"uri": _said(template.uri_template, uri, found)})
     token = _matched.set((uri, found))
     try:
