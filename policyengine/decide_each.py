@@ -40,6 +40,10 @@ class Common:
         else:
             with suppress(Exception):  # the intake reports what is wrong, of each request
                 self.moment = time_of_caller(now)
+                if (
+                    type(now) is not str
+                ):  # its time zone may say another moment when it is asked again
+                    self.now = to_datetime(self.moment)
 
     @property
     def is_plain(self) -> bool:

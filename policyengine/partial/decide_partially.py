@@ -18,7 +18,7 @@ from policyengine.model.records import Record
 from policyengine.model.request_messages import meant, shown
 from policyengine.model.shown import escaped
 from policyengine.model.types import ActionType, LevelsType, Schema, TableType, TargetKey
-from policyengine.model.values import ABSENT, slot
+from policyengine.model.values import ABSENT, slot, to_datetime
 from policyengine.partial.expression_types import ExpressionTypes
 from policyengine.partial.known_parts import KnownParts, Path, shape_of
 from policyengine.partial.prepared_rules import PreparedRules
@@ -101,6 +101,10 @@ class PartialDecider:
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
         paths = frozenset(_path(text, schema, target) for text in unknowns)
         given = self._validator.given_parts(raw, target, self._store)
+        if not (
+            raw.now is None or type(raw.now) is str
+        ):  # its time zone may say another moment when it is asked again
+            raw.now = to_datetime(given.now)
         known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
         rules, tables = self._rules.of(target, known)
         whole = partial(_whole, self._decide, raw)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from policyengine.intake.fast_path import time_of
 from policyengine.intake.intake import Intake
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
@@ -18,9 +21,9 @@ def allowed_actions(
     """Return the actions of *raw*, which lacks one, that are allowed; raises as `PolicyEngine.actions` does."""
     intake.validator.keep_others(raw)
     subject, resource = intake.validator.types(raw, store)
-    raw.now = (
-        to_datetime(clock.now()) if raw.now is None else raw.now
-    )  # one moment for all that is asked
+    with suppress(Exception):  # what is no time is reported for each
+        # One moment for all that is asked: a time zone may say another one when it is asked again.
+        raw.now = to_datetime(clock.now() if raw.now is None else time_of(raw.now))
     allowed: list[str] = []
     refusals: dict[str, InvalidRequest] = {}
     fitting = False
