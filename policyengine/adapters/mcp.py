@@ -62,7 +62,7 @@ class Guard(EnforcementPoint, Middleware):
             raise RuntimeError("it is installed already; another server has a guard of its own")
         self._is_installed = True
         server.middleware.insert(0, self)
-        server.add_transform(self._last)
+        self._last.install(server)
 
     async def __call__(self, context: Any, call_next: Any) -> Any:
         """Go on to the method for what is asked; to that for calls at once, since most is a call."""

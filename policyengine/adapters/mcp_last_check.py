@@ -131,9 +131,17 @@ class LastCheck(Transform):
                 raise error_of(refusal) from refusal
             raise ToolError(refusal.problem["detail"]) from refusal
 
+    def install(self, server: Any) -> None:
+        """Check what *server* calls in the end, also tools that middleware injects, whenever that is added."""
+        server.add_transform(self)
+        found_by = server._get_injected_tool  # noqa: SLF001 - no public name gives them
+        vars(server)["_get_injected_tool"] = functools.partial(self._injected, found_by)
+
     def is_in_force(self, server: Any) -> bool:
         """Whether *server* asks the guard before all else, and this at last."""
-        return server.middleware[:1] == [self._guard] and self in server.transforms
+        found_by = getattr(vars(server).get("_get_injected_tool"), "func", None)
+        is_asked = server.middleware[:1] == [self._guard] and self in server.transforms
+        return is_asked and found_by == self._injected
 
     async def arguments(self, server: Any, message: Any) -> tuple[dict[str, Any], dict[str, Any]]:
         """Return what a tool is called with, and what of that is decided about.
@@ -147,13 +155,9 @@ class LastCheck(Transform):
         return taken_by(properties, message.arguments or {})
 
     def _is_bypassed(self, server: Any) -> bool:
-        """Whether *server* may have other tools than `get_tool` returns; those that middleware injects are checked as well."""
-        injecting = [one for one in server.middleware if isinstance(one, ToolInjectionMiddleware)]
-        for one in injecting:
-            if "get_injected_tool" not in vars(one):
-                found_by = one.get_injected_tool
-                vars(one)["get_injected_tool"] = functools.partial(self._injected, found_by)
-        return bool(injecting) or server.transforms[-1:] != [self]
+        """Whether *server* may have other tools than `get_tool` returns."""
+        is_injecting = any(isinstance(one, ToolInjectionMiddleware) for one in server.middleware)
+        return is_injecting or server.transforms[-1:] != [self]
 
     def _injected(self, found_by: Callable[[str], Any], name: str) -> Any:
         tool = found_by(name)

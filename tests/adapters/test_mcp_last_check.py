@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
 
@@ -13,7 +13,9 @@ from fastmcp.exceptions import AuthorizationError, ToolError
 from fastmcp.server.middleware import Middleware, MiddlewareContext
 from fastmcp.server.middleware.tool_injection import ToolInjectionMiddleware
 from fastmcp.tools import Tool
+from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
+from pydantic import AfterValidator
 
 from policyengine import PolicyEngine
 from policyengine.adapters.mcp import Guard
@@ -104,6 +106,24 @@ def test_tools_that_are_no_functions_of_the_server_are_decided_about_again():
     for name, said in (("note", WHY), ("secret", NOTHING)):
         injected = ToolInjectionMiddleware([Tool.from_function(lambda path: SECRET, name=name)])
         assert called(leading(server(), injected, name=name, arguments=SHUT), "read", OPEN) == said
+
+
+@pytest.mark.parametrize("asked_by", ["version", "server"])
+def test_an_injected_tool_is_decided_about_by_whom_and_when_it_is_called_first(asked_by: str):
+    def read(path: Annotated[str, AfterValidator(lambda text: text.replace("/pub/..", ""))]) -> str:
+        return SECRET
+
+    made = guarded(FastMCP("files"))
+    made.add_middleware(ToolInjectionMiddleware([Tool.from_function(read)]))
+    more: dict[str, Any] = {"version": VersionSpec(eq="1")}
+    if asked_by == "server":
+        more = {"run_middleware": False}
+    try:
+        found = str(asyncio.run(made.call_tool("read", {"path": "/pub/../etc"}, **more)).content)
+    except ToolError as refused:
+        found = str(refused)
+    assert SECRET not in found
+    assert WHY.removeprefix("✗ ") in found
 
 
 SECRET = "the secret"
