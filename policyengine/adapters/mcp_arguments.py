@@ -70,9 +70,11 @@ def context_of(action: str, given: Mapping[str, Any], type_: RecordType) -> dict
     """Return the context that arguments are, with a URI in its one spelling; None if that hides what separates its parts."""
     uri = given.get("uri") if action == READ else None
     if isinstance(uri, str):
-        path, mark, query = uri.partition("#")[0].partition("?")
+        whole, _, fragment = uri.partition("#")
+        path, mark, query = whole.partition("?")
         said = _decoded(path)
-        if _HIDDEN.search(path) or not _DOTS.isdisjoint(_SEPARATORS.split(said)):
+        # A server that hands a URI on to another may take what is in a fragment for a query.
+        if "?" in fragment or _HIDDEN.search(path) or not _DOTS.isdisjoint(_SEPARATORS.split(said)):
             return None
         given = {**given, "uri": said + mark + _decoded(query.replace("+", " "))}
     return dict(seen_of(given, type_))

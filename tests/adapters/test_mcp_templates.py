@@ -92,6 +92,13 @@ def test_what_a_template_makes_of_a_uri_is_decided_about(uri: str, by_function: 
 
 
 @pytest.mark.parametrize("mounted", [False, True])
+def test_no_query_is_in_a_fragment(mounted: bool):
+    """A server hands it on as a query to another one that is mounted."""
+    assert read("docs://flag/a#?all=true", mounted=mounted) == "nothing is permitted here"
+    assert read("docs://flag/a#all", mounted=mounted) == "read a False"
+
+
+@pytest.mark.parametrize("mounted", [False, True])
 @pytest.mark.parametrize(
     "uri",
     [
