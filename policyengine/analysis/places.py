@@ -254,6 +254,15 @@ def changed(request: ValidRequest, changes: Changes) -> ValidRequest:
     return request
 
 
+def size_of_changed(request: ValidRequest, before: ValidRequest) -> int:
+    """Return about how much a request of `changed` holds that the one *before* does not."""
+    entities, size = request.entities, 1
+    while entities is not before.entities and isinstance(entities, ChainMap):
+        made, entities = entities.maps
+        size += sum(1 + len(one.line or ()) for one in made.values())
+    return size
+
+
 def _with(request: ValidRequest, place: Place, value: Any) -> ValidRequest:
     if place.kind == "fields":
         return replace(request, fields=tuple(sorted(value)))
@@ -291,24 +300,30 @@ def _moved(request: ValidRequest, entity: Entity, parents: frozenset[Key]) -> di
             *(ancestors_with(request, parent, ()) for parent in parents)
         )
     }
-
-    def line_of(key: Key) -> frozenset[Key]:
-        """Return a line after the move. One whose parents are not known only grows."""
-        if key not in lines:
-            known = entity_at(request, key)
-            before = frozenset({key}) if known is None or known.line is None else known.line
-            lines[key] = before
-            if known is not None and entity.key_ in before:
-                above = before if known.parents_ is None else known.parents_
-                kept = before if known.parents_ is None else frozenset({key})
-                lines[key] = kept.union(*(line_of(one) for one in above if one != key))
-        return lines[key]
-
     moved = {entity.key_: altered(entity, parents_=parents, line=lines[entity.key_])}
     for key, other in request.entities.items():
         if key != entity.key_ and other.line and entity.key_ in other.line:
-            moved[key] = altered(other, line=line_of(key))
+            moved[key] = altered(other, line=_line_after(key, entity.key_, request, lines))
     return moved
+
+
+def _line_after(
+    key: Key, moved: Key, request: ValidRequest, lines: dict[Key, frozenset[Key]]
+) -> frozenset[Key]:
+    """Return a line after the move of one to another place; *lines*: those that are known by then, of which many are large.
+
+    One whose parents are not known only grows.
+    """
+    if key not in lines:
+        known = entity_at(request, key)
+        before = frozenset({key}) if known is None or known.line is None else known.line
+        lines[key] = before
+        if known is not None and moved in before:
+            above = before if known.parents_ is None else known.parents_
+            kept = before if known.parents_ is None else frozenset({key})
+            each = (_line_after(one, moved, request, lines) for one in above if one != key)
+            lines[key] = kept.union(*each)
+    return lines[key]
 
 
 def ancestors_with(request: ValidRequest, key: Key, parents: Iterable[Key]) -> frozenset[Key]:

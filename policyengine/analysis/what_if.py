@@ -42,6 +42,7 @@ from policyengine.analysis.places import (
     changed,
     places_of,
     read_keys_of,
+    size_of_changed,
     value_at,
 )
 from policyengine.model.entities import Key
@@ -69,6 +70,9 @@ from policyengine.semantics.demand import read_by
 
 MOST_OPTIONS = 80
 """The number of values that are tried at one place."""
+
+MOST_KEPT = 1_000_000
+"""The size of all changed requests that are kept: entities with their ancestors, which a move gives to all below."""
 
 _JUDGING = 10
 """The cost of judging a rule, beside looking up an earlier verdict."""
@@ -116,6 +120,7 @@ class Neighbourhood:
     _held: dict[tuple[int, int, Changes], bool] = field(init=False, factory=dict)
     _read_by: dict[tuple[int, int], frozenset[ReadKey]] = field(init=False, factory=dict)
     _requests: dict[Changes, ValidRequest] = field(init=False, factory=dict)
+    _size: int = field(init=False, default=0)
     _options: dict[tuple[Place, Changes], tuple[object, ...]] = field(init=False, factory=dict)
     _guessed: set[Place] = field(init=False, factory=set)
     _represented: set[Place] = field(init=False, factory=set)
@@ -322,9 +327,15 @@ class Neighbourhood:
 
     def changed(self, changes: Changes) -> ValidRequest:
         """Return the request with *changes*."""
-        if changes not in self._requests:
-            self._requests[changes] = changed(self.request, changes)
-        return self._requests[changes]
+        found = self._requests.get(changes)
+        if found is None:
+            found = changed(self.request, changes)
+            self._size += size_of_changed(found, self.request)
+            if self._size > MOST_KEPT:  # many were made of a large request: they are made again
+                self._requests.clear()
+                self._size = size_of_changed(found, self.request)
+            self._requests[changes] = found
+        return found
 
     def reads(self, rule: CheckedRule) -> frozenset[ReadKey]:
         """Return the read keys of the places that *rule* reads."""

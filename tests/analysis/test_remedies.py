@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from unittest import mock
 
 from hypothesis import given
 
-from policyengine.analysis.places import changed
+from policyengine.analysis import what_if
+from policyengine.analysis.places import changed, size_of_changed
 from policyengine.analysis.remedies import SearchResult, remedies, search
 from policyengine.diagnostics.source import Source
 from policyengine.explain import explain
@@ -213,3 +215,48 @@ permit shared: read when some a in subject.groups: some b in resource.groups: a 
     assert found.gave_up
     assert found.judged < 100
     assert search(checked, request).remedies
+
+
+def test_a_search_keeps_few_of_the_requests_that_it_makes(monkeypatch):
+    """Who is moved takes all below along, so one request has new ancestors of many entities."""
+    text = """\
+package p
+entity Team in Team
+entity User in Team
+action read by User on User
+permit staff: read when subject within Team "t0" and resource within Team "x"
+"""
+    checked, _ = check_sources({"n": Source("n", text)})
+    assert checked is not None
+    validator = Validator(checked.schema, checked.needs, Limits())
+    names = [{"type": "Team", "id": f"t{n}"} for n in range(12)]
+    teams = [{**one, "parents": names[n + 1 : n + 2]} for n, one in enumerate(names)]
+    teams.append({"type": "Team", "id": "x", "parents": []})
+    people = [{"type": "User", "id": id_, "parents": names[1:2]} for id_ in "ab"]
+    request = validator.validate_parts(
+        subject=people[0], action="read", resource=people[1], entities=teams, now=0
+    )
+    expected, sizes = search(checked, request), []
+
+    def size_of(made, before):
+        sizes.append(size_of_changed(made, before))
+        return sizes[-1]
+
+    monkeypatch.setattr(what_if, "size_of_changed", size_of)
+    monkeypatch.setattr(what_if, "MOST_KEPT", 300)
+    near = what_if.Neighbourhood(checked, request)
+    for place in near.places:
+        for value in near.options(place):
+            near.allows(((place, value),))
+            kept = sum(size_of_changed(one, request) for one in near._requests.values())
+            assert kept <= 300
+    assert sum(sizes) > 1_000
+    assert search(checked, request).remedies == expected.remedies
+    place = next(one for one in near.places if one.kind == "parents")
+    gc.collect()
+    gc.disable()
+    try:
+        changed(request, ((place, frozenset()),))
+        assert gc.collect() == 0  # nothing of a request waits for that
+    finally:
+        gc.enable()
