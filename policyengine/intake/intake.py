@@ -26,6 +26,7 @@ from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
+from policyengine.model.settings import check_truth
 from policyengine.model.types import ActionType
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import to_datetime
@@ -204,6 +205,7 @@ class Intake:
         entities: Any,
     ) -> Decision:
         """Decide a request in JSON, or one that was parsed; never raises for what it says."""
+        check_truth("accept_now", accept_now)
         store, others = _store_and_others(entities, self._limits.entities)
         is_plain = isinstance(others, list) and not others
         parts = None if not is_plain else self._decoder.decode_plainly(data, accept_now)
@@ -233,6 +235,7 @@ class Intake:
         entities: Any,
     ) -> Evaluations:
         """Decide a batch in JSON, or one that was parsed; never raises for what it says."""
+        check_truth("accept_now", accept_now)
         store, others = _store_and_others(entities, self._limits.entities)
         moment = to_datetime(clock.now())
 

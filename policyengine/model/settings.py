@@ -23,6 +23,12 @@ def check_count(name: str, given: Any, least: int = 1) -> None:
         raise ValueError(f"`{name}` is a whole number from {least:,} on, not {given!r}")
 
 
+def check_truth(name: str, given: Any) -> None:
+    """Raise `TypeError` unless a setting is True or False: the text `false` would be taken for true."""
+    if given is not True and given is not False:
+        raise TypeError(f"`{name}` is True or False, and not {_shown_type(given)}")
+
+
 def check_called(name: str, given: Any, *, optional: bool = True) -> None:
     """Raise `TypeError` unless a setting is a function or, if it is *optional*, None."""
     if not callable(given) and not (optional and given is None):
