@@ -156,8 +156,10 @@ class Known(Struct):
             message = f"{name} is given twice: `{differs}` is not what {other} says"
             self.problems.add("PE510", path, message)
 
-    def close_lines(self, stored: Mapping[Key, Entity], most: int) -> None:
-        """Work out all ancestors where they can be known; report cycles and too many.
+    def close_lines(
+        self, stored: Mapping[Key, Entity], most: int, in_all: int | None = None
+    ) -> None:
+        """Work out all ancestors where they can be known; report cycles and too many, also of all (*in_all*).
 
         *stored*: entities that are not known here, with their lines. A line that was worked out
         when an entity was built must come out again: its ancestors may be described differently here.
@@ -168,7 +170,7 @@ class Known(Struct):
             return None if entity is None else entity.line
 
         parents = {key: entity.parents_ for key, entity in self.entities.items()}
-        found = close(parents, line_of, most)
+        found = close(parents, line_of, most, in_all)
         for key, line in found.lines.items():
             entity = self.entities[key]
             if entity.line is None:
@@ -180,7 +182,10 @@ class Known(Struct):
             ):
                 message = "its ancestors are others than when it was built"
                 self.problems.add("PE510", self.places[key], message)
-        self.broken = bool(found.cyclic or found.too_many)
+        self.broken = bool(found.cyclic or found.too_many or found.last is not None)
+        if found.last is not None:
+            message = f"the entities of a request have at most {in_all:,} ancestors together"
+            self.problems.add("PE514", inside(self.places[found.last], "parents"), message)
         for key, circle in found.cyclic.items():
             chain = f": {self._chain(circle)}" if circle else ""
             message = f"an entity cannot be an ancestor of itself{chain}"
@@ -217,16 +222,23 @@ class Lines(Struct):
     closed: set[Key] = field(default_factory=set)
     cyclic: dict[Key, tuple[Key, ...]] = field(default_factory=dict)
     too_many: list[Key] = field(default_factory=list)
+    size: int = 0
+    """Ancestors that were worked out, of all together."""
+    last: Key | None = None
+    """The entity with which these were too many; of those after it, none are worked out."""
 
 
 def close(
-    parents: Mapping[Key, Line | None], line_of: Callable[[Key], Line | None], most: int
+    parents: Mapping[Key, Line | None],
+    line_of: Callable[[Key], Line | None],
+    most: int,
+    in_all: int | None = None,
 ) -> Lines:
     """Find all ancestors of each entity.
 
     *parents*: the keys of the parents, None where they were not given. *line_of* gives the line of an
     entity that is not among them, and that of one whose ancestors are not all known, if it was
-    worked out before. *most*: ancestors that one entity may have.
+    worked out before. *most*: ancestors that one entity may have, *in_all*: those of all together, None for any number.
     """
     found = Lines()
     lines = found.lines
@@ -244,8 +256,11 @@ def close(
             elsewhere = [lines[p] if p in lines else line_of(p) for p in above]
             known = [line for line in elsewhere if line is not None]
         line = before = line_of(key)
-        if len(known) == len(above):
+        if len(known) == len(above) and found.last is None:
             line = frozenset((key,)).union(*known)
+            found.size += 0 if before is not None else len(line) - 1
+            if in_all is not None and found.size > in_all:
+                found.last = key
             if len(line) - 1 > most:
                 found.too_many.append(key)
                 line = None

@@ -52,7 +52,7 @@ def build_entity(
             known.add(given, place)
     stored = StoredEntities() if store is None else store.by_key
     known.add_stored(stored)
-    known.close_lines(stored, limits.ancestors)
+    known.close_lines(stored, limits.ancestors, limits.ancestors_in_all)
     if reader.problems.items or entity is None:
         raise InvalidRequest(reader.problems.items)
     reader.undeclared.log()
@@ -88,7 +88,7 @@ def build_context(schema: Schema, limits: Limits, action: str, given: object) ->
         known = Known(reader.problems, reader.flawed)
         for entity, path in reader.carried:
             known.add(entity, path)
-        known.close_lines({}, limits.ancestors)
+        known.close_lines({}, limits.ancestors, limits.ancestors_in_all)
         if isinstance(context, Record) and not reader.problems.items:
             reader.undeclared.log()
             if not known.entities:

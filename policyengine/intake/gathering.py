@@ -83,7 +83,7 @@ class Gathering:
             self._take(context.carried_, known, placed, store)
         if placed and not self._agree(placed, known, store):
             closing = Known(Problems(1), entities=known, places=dict.fromkeys(known))
-            closing.close_lines(store or {}, self._limits.ancestors)
+            closing.close_lines(store or {}, self._limits.ancestors, self._limits.ancestors_in_all)
             if closing.problems.items:
                 raise NeedsFullValidation
         return known if store is None else Entities(known, store)
@@ -196,9 +196,14 @@ class Gathering:
         store: Stored | None,
     ) -> bool:
         """Find the lines of entities that have none, and whether all others are as they were."""
+        size = 0
         for key in reversed(placed):  # mostly parents are given before their children, or after
             entity = known[key]
             line = line_above(entity, known, store, self._limits.ancestors)
+            if line is not None and entity.line is None:
+                size += len(line) - 1
+                if size > self._limits.ancestors_in_all:
+                    raise NeedsFullValidation
             if line is None or (entity.line is not None and line != entity.line):
                 return False
             if entity.line is None:

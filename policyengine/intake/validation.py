@@ -376,11 +376,11 @@ class _Reading:
         for entity, path in (*self._given, *self.reader.carried):
             self._known.add(entity, path)
         if self._store is None:
-            self._known.close_lines({}, self._limits.ancestors)
+            self._known.close_lines({}, self._limits.ancestors, self._limits.ancestors_in_all)
             return self._known.entities
         stored = self._store.by_key
         self._known.add_stored(stored)
-        self._known.close_lines(stored, self._limits.ancestors)
+        self._known.close_lines(stored, self._limits.ancestors, self._limits.ancestors_in_all)
         return Entities(self._known.entities, stored)
 
     def _find(self, key: Key) -> Entity | None:

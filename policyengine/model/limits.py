@@ -50,6 +50,8 @@ class Limits(Struct, frozen=True):
     """Entities that one request brings along."""
     ancestors: int = 1_000
     """Ancestors of one entity, in a request or a store."""
+    ancestors_in_all: int = 1_000_000
+    """Ancestors of all entities that one request brings along, together: each has a set of its own."""
     ancestors_of_type: int = 100
     """Ancestors of one entity that are of a type that rules ask for with `ancestors`, itself included."""
     document_size: int = 4_000_000

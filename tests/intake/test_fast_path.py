@@ -270,6 +270,34 @@ def test_ancestors_are_taken_as_they_were_built_if_all_agree():
     assert not is_taken(of_store, [other["User", "x"]])
 
 
+def test_ancestors_of_all_entities_are_limited_together():
+    limits = Limits(ancestors_in_all=7)
+    engine = PolicyEngine.from_text(LINES, limits=limits)
+    full = PolicyEngine.from_text(LINES, limits=limits)
+    engine._intake.fast.open(("read", "User", "Doc"))
+    # Of the teams there are 0 + 1 + 2 + … ancestors, and as many as teams of the user.
+    for names, expected in (("tuv", True), ("tuvw", False)):
+        chain = [_in_team(b, *a, type_="Team") for a, b in zip(("", *names), names, strict=False)]
+        subject = _in_team("x", names[-1])
+        for entities in (chain, chain[::-1]):
+            asked = {**PARTS, "subject": subject, "resource": {**ref("d", "Doc"), "properties": {}}}
+            asked["entities"] = entities
+            assert fast_path_takes(engine._intake.fast, full._intake.validator, asked, None) is (
+                expected
+            )
+            if not expected:
+                with pytest.raises(InvalidRequest) as refused:
+                    engine.decide(**{**asked, "now": None})
+                assert [(one.code, one.message) for one in refused.value.problems] == [
+                    ("PE514", "the entities of a request have at most 7 ancestors together")
+                ]
+    built = engine.entity("User", "x", parents=[_team(engine, *"tuv")])
+    assert engine.decide(built, "read", {**ref("d", "Doc"), "properties": {}}) is not None
+    with pytest.raises(InvalidRequest, match="at most 7 ancestors together"):
+        engine.bind(_in_team("x", "w"), entities=chain)
+    assert len(engine.store(chain)) == 4  # which is not a stranger's
+
+
 def test_as_many_ancestors_as_there_may_be_are_taken():
     limits = Limits(ancestors=3)
     engine, few = PolicyEngine.from_text(LINES), PolicyEngine.from_text(LINES, limits=limits)
