@@ -25,10 +25,13 @@ from policyengine.filters.sqlalchemy_printing import by_name, condition, selecta
 from policyengine.filters.stored_columns import exact, stored
 from policyengine.filters.stored_rows import StoredRows, kinds_of
 from policyengine.partial.residual import Residual
-from policyengine.reverse.page import Page, place_of, question_digest, token_of
+from policyengine.reverse.page import Page, no_token, place_of, question_digest, token_of
 
 MOST_ITEMS: Final = 10_000
 """The entities that one page may have."""
+
+_BEYOND: Final = 1 << 63
+"""The first whole number that no column holds."""
 
 _BATCH: Final = 500
 """The rows that are selected and held at once."""
@@ -153,7 +156,7 @@ class _Search:
         """Give the ids of the entities that are allowed, behind that which is the *place*."""
         after: Any = None
         if place is not None:
-            after = int(place) if self._kind == "int" else place.decode()
+            after = self._id_at(place)
         while True:
             some = self._batch(after)
             if self._made.remaining is None:
@@ -164,6 +167,17 @@ class _Search:
             if len(some) < _BATCH:
                 return
             after = some[-1][0]
+
+    def _id_at(self, place: bytes) -> str | int:
+        """Return the id that a token has; raises `InvalidRequest` for what somebody wrote who can make tokens."""
+        try:
+            text = place.decode()
+            id_ = int(text) if self._kind == "int" else text
+        except ValueError:
+            raise no_token() from None
+        if isinstance(id_, int) and not -_BEYOND <= id_ < _BEYOND:
+            raise no_token()
+        return id_
 
     def _fresh(self) -> StoredRows:
         """Return the same rows, of which nothing is kept."""

@@ -70,7 +70,7 @@ def place_of(question: bytes, token: object, *, of_any_size: bool = False) -> by
         or not _SPELLED.fullmatch(text)
         or not _is_size(text, of_any_size=of_any_size)
     ):
-        raise _refused("PE560", "this is no token of a page")
+        raise no_token()
     place = urlsafe_b64decode(text + "=" * (-len(text) % 4))[:-_DIGEST_SIZE]
     if token_of(question, place) != text:
         message = (
@@ -79,6 +79,11 @@ def place_of(question: bytes, token: object, *, of_any_size: bool = False) -> by
         )
         raise _refused("PE561", message)
     return place
+
+
+def no_token() -> InvalidRequest:
+    """Return what to raise for a token that no page had."""
+    return _refused("PE560", "this is no token of a page")
 
 
 def _is_size(text: str, *, of_any_size: bool) -> bool:

@@ -24,7 +24,7 @@ from policyengine.filters.mapping import IncompleteMapping, map_tables
 from policyengine.filters.predicates import NotPushable
 from policyengine.filters.row_requests import RowReader
 from policyengine.model.values import to_datetime
-from policyengine.reverse.page import Page
+from policyengine.reverse.page import Page, question_digest, token_of
 from tests.filters.mapped_worlds import (
     Asked,
     Database,
@@ -185,6 +185,15 @@ def test_a_token_goes_on_with_its_question_alone(session):
     for odd, code in (("x", "PE560"), ("", "PE561"), (token[:-4] + "AAAA", "PE561"), (7, "PE560")):
         with pytest.raises(InvalidRequest, match=code):
             papers(session, token=odd)
+
+
+def test_a_token_that_somebody_made_is_refused_or_goes_on_somewhere(session):
+    question = question_digest(ENGINE.digest, "resource", "read", "User", "Paper", "ann")
+    known = papers(session, limit=1)
+    assert known.token == token_of(question, known.items[0].encode())
+    with pytest.raises(InvalidRequest, match="PE560"):
+        papers(session, token=token_of(question, b"\xff\xfe"))
+    assert papers(session, token=token_of(question, "\u07ff".encode())).items == ()
 
 
 def test_what_is_added_and_removed_between_pages_hides_nothing(session):
