@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import chain
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Final, TypeVar
 
 from policyengine.intake.authzen import RequestDecoder, read_document
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
@@ -35,6 +35,9 @@ from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
 T = TypeVar("T")
+
+_MANY: Final = 10
+"""Requests of which a batch may report as many problems as there may be; of those after them, it reports one each."""
 
 
 class Intake:
@@ -219,14 +222,16 @@ class Intake:
             return refused(refusal, self._program.digest)
         return self._decided(raw, store, others)
 
-    def _decided(self, raw: RawRequest, store: EntityStore | None, others: Any) -> Decision:
-        """Decide a request with what the service knows; it is denied if it does not fit."""
+    def _decided(
+        self, raw: RawRequest, store: EntityStore | None, others: Any, most: int | None = None
+    ) -> Decision:
+        """Decide a request with what the service knows; if it does not fit, it is denied with *most* problems."""
         _give(raw, store, others)
         try:
             return self.decide(raw)
         except InvalidRequest as refusal:
-            asked = asked_request(raw)
-            return refused(refusal, self._program.digest, asked).ignoring(raw.ignored)
+            asked, first = asked_request(raw), InvalidRequest(refusal.problems[:most])
+            return refused(first, self._program.digest, asked).ignoring(raw.ignored)
 
     def evaluations(
         self,
@@ -237,13 +242,16 @@ class Intake:
         """Decide a batch in JSON, or one that was parsed; never raises for what it says."""
         check_truth("accept_now", accept_now)
         store, others = _store_and_others(entities, self._limits.entities)
-        moment = to_datetime(clock.now())
+        moment, reported, most = to_datetime(clock.now()), 0, _MANY * self._limits.problems
 
         def decide(read: RawRequest | InvalidRequest) -> Decision:
+            nonlocal reported
             if isinstance(read, InvalidRequest):
                 return refused(read, self._program.digest)
             read.now = moment if read.now is None else read.now
-            return self._decided(read, store, others)
+            decision = self._decided(read, store, others, 1 if reported > most else None)
+            reported += len(decision.problems)
+            return decision
 
         try:
             batch = read_batch(data, self._limits, accept_now=accept_now)

@@ -379,6 +379,17 @@ def test_a_short_batch_is_no_long_work():
     assert ENGINE.evaluations({**VIEW, "subject": circle, "evaluations": [{}]}).problems
 
 
+def test_a_batch_reports_few_problems_of_what_is_wrong_with_each():
+    """What is wrong at the top is wrong with all requests: a short batch would have an answer of megabytes."""
+    wrong = {**CLERK, "properties": {"standing": True, **{f"x{n}": 1 for n in range(60)}}}
+    found = ENGINE.evaluations({**VIEW, "subject": wrong, "evaluations": [{}] * 200})
+    numbers = [len(one.problems) for one in found.decisions]
+    assert numbers[:10] == [60] * 10
+    assert numbers[-100:] == [1] * 100
+    assert sum(numbers) < 1_500
+    assert found.decisions[0].problems[:1] == found.decisions[-1].problems
+
+
 def test_a_batch_answers_as_its_requests_one_by_one():
     rng = Random(7)
     parts = {
