@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import ast
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain, count
-from typing import Final
+from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -40,7 +41,7 @@ from policyengine.compiler.python_nodes import (
 )
 from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.shares import Shares, counted
-from policyengine.compiler.simplify import FALSE, TRUE, joined
+from policyengine.compiler.simplify import FALSE, TRUE, joined, question, together
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.types import DATETIME, EntityRefType, TargetGates, TargetKey
 
@@ -62,6 +63,9 @@ _WORK: Final[Mapping[type[ir.Expr], int]] = {
     ir.Entity: 3, ir.Lookup: 3, ir.Overlaps: 5, ir.AllIn: 5, ir.Operation: 10, ir.Found: 10, ir.Dispatch: 20, ir.Quantified: 40,
 }  # fmt: skip
 """How long parts of a condition take, about, where the reading of an attribute takes 1."""
+
+_FEWEST_TOGETHER: Final = 3
+"""Fewer questions about one value are asked one by one."""
 
 _MOST_SAID: Final = 16
 """Bits of which the docstring says which rule they are for."""
@@ -313,7 +317,7 @@ def _all_conditions(rule: Rule) -> tuple[ir.Expr, ...]:
         dates.append(ir.Binary("<=", ir.Const(DATETIME, rule.valid_from), _NOW, numeric=True))
     if rule.valid_until is not None:
         dates.append(ir.Binary("<", _NOW, ir.Const(DATETIME, rule.valid_until), numeric=True))
-    return (*dates, *conditions)
+    return together((*dates, *conditions))
 
 
 def _conjuncts(conditions: Iterable[ir.Expr]) -> Iterator[ir.Expr]:
@@ -439,10 +443,41 @@ def _add_function(
 
 
 def _bits_body(asked: Sequence[Sequence[ir.Expr]], emitter: Emitter) -> list[ast.stmt]:
+    """Return the statements that add a bit for each of *asked* of which all conditions hold, and return the bits."""
     body = [assign(GIVEN, ast.Constant(0))]
-    for bit, all_ in enumerate(asked):
-        body += _adding(conjunction(emitter.in_order([c for c in all_ if c != TRUE])), bit)
+    for group in _by_first_question(list(enumerate(map(together, asked)))):
+        inside: list[ast.stmt] = []
+        if len(group) == 1:
+            [(bit, conditions)] = group
+            body += _adding(conjunction(emitter.in_order(conditions)), bit)
+            continue
+        [any_] = joined([conditions[0] for _, conditions in group])
+        test = emitter.emit(any_)
+        with emitter.uncertain():
+            for bit, conditions in group:
+                inside += _adding(conjunction(emitter.in_order(conditions)), bit)
+        body.append(ast.If(test, inside, []))
     return [*body, ast.Return(name(GIVEN))]
+
+
+_Numbered: TypeAlias = tuple[int, tuple[ir.Expr, ...]]
+"""Conditions that are to hold together, and the number of their bit."""
+
+
+def _by_first_question(asked: Sequence[_Numbered]) -> Iterable[list[_Numbered]]:
+    """Return *asked*, those together that begin with a question about one value, if they are several.
+
+    Most requests have none of the values that they ask for, which is one question.
+    """
+    keys: list[object] = []
+    for bit, conditions in asked:
+        about = question(conditions[0]) if conditions else None
+        keys.append(about[:2] if about else bit)
+    often = Counter(keys)
+    groups: dict[object, list[_Numbered]] = {}
+    for key, one in zip(keys, asked, strict=True):
+        groups.setdefault(key if often[key] >= _FEWEST_TOGETHER else one[0], []).append(one)
+    return groups.values()
 
 
 def _adding(test: ast.expr, bit: int) -> list[ast.stmt]:
