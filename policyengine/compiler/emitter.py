@@ -33,6 +33,7 @@ from policyengine.compiler.python_nodes import (
 )
 from policyengine.compiler.shares import Shares
 from policyengine.compiler.slope import slope
+from policyengine.compiler.watching import COMPARISONS, TURNS, kept, watched
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import LevelsType, TableType, Type
 from policyengine.runtime.operations import ANSWERING, EXPORTED
@@ -44,18 +45,11 @@ ROOTS: Final = (*PARTS, "now", "entities")
 ROW: Final = "row"
 """The parameter that has the constants of one rule of many of the same shape."""
 
-TURNS: Final = "turns"
-"""The list to which traced expressions add moments."""
-
 _RESERVED: Final = (*ROOTS, *FROM.values(), *EXPORTED, *ANSWERING, TURNS, "take")
 _DEEPEST = 14
 _MOST_LOOPS = 8  # in one another: Python takes 20
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
 
-_COMPARISONS: Final[Mapping[ir.Relation, type[ast.cmpop]]] = {
-    "==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE,
-    "in": ast.In, "not in": ast.NotIn,
-}  # fmt: skip
 _ARITHMETIC: Final[Mapping[ir.Sign, type[ast.operator]]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult,
 }  # fmt: skip
@@ -198,7 +192,7 @@ class Emitter(Struct, eq=False):
             case ir.Choice(condition, yes, no):
                 return ast.IfExp(self.emit(condition), self.noted(yes), self.noted(no))
         made = self.emit(node)
-        return made if self._slope(node) == 0 else disjunction([_kept(), made])
+        return made if self._slope(node) == 0 else disjunction([kept(), made])
 
     def _emit(self, node: ir.Expr) -> ast.expr:
         emit = self.emit
@@ -306,8 +300,8 @@ class Emitter(Struct, eq=False):
             case ir.Operation("within_schedule", (moment, schedule)) if (
                 self.traced and self._slope(moment) == 1
             ):
-                watched = emit(moment), emit(schedule), name("now"), name(TURNS)
-                return call("watch_schedule", *watched)
+                noting = emit(moment), emit(schedule), name("now"), name(TURNS)
+                return call("watch_schedule", *noting)
             case ir.Operation(name_, (ir.Data(str(inner)), ids, *among, ir.Root("entities"))):
                 found = known_in(inner, ids, self.by_part, self.scope) or together()
                 return call(name_, ast.Constant(inner), *map(emit, (ids, *among)), found)
@@ -540,7 +534,7 @@ class Emitter(Struct, eq=False):
                 left, right = self.emit(node.left), self.emit(node.right)
                 return ast.BinOp(left, _ARITHMETIC[sign](), right)
             case relation:
-                return self._compared(node, _COMPARISONS[relation]())
+                return self._compared(node, COMPARISONS[relation]())
 
     def _compared(self, node: ir.Binary, op: ast.cmpop) -> ast.expr:
         match node.right:
@@ -550,10 +544,9 @@ class Emitter(Struct, eq=False):
         if not self.traced or not (moving := self._moving(node)):
             return compare(left, op, right)
         if not node.numeric:
-            return disjunction([_kept(), compare(left, op, right)])
-        by = ast.Constant(moving[0])
-        distance = call("watch", left, right, by, ast.Constant(node.op), name("now"), name(TURNS))
-        return compare(distance, op, ast.Constant(0))
+            return disjunction([kept(), compare(left, op, right)])
+        fresh = None if self._nowhere else self.module.fresh
+        return watched(node, left, right, moving[0], fresh)
 
     def _slope(self, node: ir.Expr) -> int | None:
         return slope(node, {identifier: v.slope for identifier, v in self.scope.items()})
@@ -581,8 +574,4 @@ class Emitter(Struct, eq=False):
                 return made
         if all(self._slope(part) == 0 for part in parts):
             return made
-        return disjunction([_kept(), made])
-
-
-def _kept() -> ast.expr:
-    return call("kept", name("now"), name(TURNS))
+        return disjunction([kept(), made])

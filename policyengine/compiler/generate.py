@@ -38,7 +38,6 @@ from policyengine.compiler.dependencies import (
 from policyengine.compiler.emitter import (
     PARTS,
     ROW,
-    TURNS,
     Emitter,
     Module,
     identifier,
@@ -49,6 +48,7 @@ from policyengine.compiler.python_nodes import compare, conjunction, name, negat
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import Shares, counted, described
 from policyengine.compiler.simplify import TRUE, together
+from policyengine.compiler.watching import TURNS
 from policyengine.model.rules import RuleHead
 from policyengine.model.types import TargetGates, TargetKey
 

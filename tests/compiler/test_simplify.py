@@ -7,8 +7,9 @@ from typing import get_args
 import pytest
 
 from policyengine.compiler import ir
-from policyengine.compiler.emitter import _ARITHMETIC, _COMPARISONS
+from policyengine.compiler.emitter import _ARITHMETIC
 from policyengine.compiler.simplify import _OPERATORS, _OPPOSITE, FALSE, TRUE, joined, simplify
+from policyengine.compiler.watching import COMPARISONS
 from policyengine.model.types import BOOL, DATETIME, INT, Attribute, RecordType, SetType
 from tests.compiler.world import conditions
 
@@ -191,5 +192,5 @@ def test_every_operator_can_be_folded_emitted_and_negated():
 
     assert set(_OPERATORS) == relations | signs
     assert set(_OPPOSITE) == relations
-    assert set(_COMPARISONS) == relations
+    assert set(COMPARISONS) == relations
     assert set(_ARITHMETIC) == signs
