@@ -170,7 +170,7 @@ class DecisionWriter(Struct, eq=False):
 
     def _body(self, emitter: Emitter) -> list[ast.stmt]:
         """Return the statements; what denies comes in the order of what it takes."""
-        body: list[ast.stmt] = []
+        denials: list[tuple[str, list[ast.expr]]] = []
         denying, facts = self._denying(), Facts()
         for step in denying:
             is_gate = not isinstance(step, Rule)
@@ -178,12 +178,15 @@ class DecisionWriter(Struct, eq=False):
             left = facts.left_of(asked)
             test = _emitted(left, emitter)
             facts.assume(left, holds=is_gate)
-            denied = self._answer(False, name("not_permitted" if is_gate else "forbidden"))
             test = negated(test) if is_gate else test
+            cause = "not_permitted" if is_gate else "forbidden"
             if _is(test, True):
-                return [*body, denied]
+                return [*self._denials(denials), self._answer(False, name(cause))]
             if not _is(test, False):
-                body.append(ast.If(test, [denied], []))
+                if not denials or denials[-1][0] != cause:
+                    denials.append((cause, []))
+                denials[-1][1].append(test)
+        body = self._denials(denials)
         sure, collected = 0, list[ast.stmt]()
         for gate in sorted(set(self.gates.names).difference(denying), key=self._gate_work):
             bits = sum(self._bits[c.first.id] for c in self._permits[gate])
@@ -210,6 +213,13 @@ class DecisionWriter(Struct, eq=False):
         else:
             answer = name("permitted")
         return [*body, self._answer(True, answer)]
+
+    def _denials(self, denials: Iterable[tuple[str, Sequence[ast.expr]]]) -> list[ast.stmt]:
+        """Return the statements that deny where a test holds; tests in a row with one cause have one: less code is quicker."""
+        return [
+            ast.If(disjunction(tests), [self._answer(False, name(cause))], [])
+            for cause, tests in denials
+        ]
 
     def _denying(self) -> list[Rule | str]:
         """Return the forbids, and the gates of which it matters only whether they open."""

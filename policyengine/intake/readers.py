@@ -22,6 +22,8 @@ from policyengine.runtime.compiled_rule import Function
 from policyengine.runtime.program import Program
 
 _MOST_TARGETS: Final = 4_096
+_MOST_COMPARED: Final = 64
+"""Readers of the same types that are compared with what a target needs: what many call is near the processor."""
 _MOST_ATTRIBUTES: Final = 1_000
 """Of requests with more attributes, those in records included, no reader is made: it takes seconds."""
 
@@ -34,6 +36,7 @@ class Readers:
 
     def __init__(self, program: Program, limits: Limits) -> None:
         self.by_target: dict[TargetKey, Function] = {}
+        self._by_types: dict[tuple[str, str], list[tuple[object, Function]]] = {}
         self._of_stored: dict[TargetKey, Function] = {}
         self.objects = Objects(program.schema, limits, program.needs)
         self._program = program
@@ -48,7 +51,9 @@ class Readers:
         if target not in self.by_target:
             if len(self.by_target) >= _MOST_TARGETS or self._size(target) > _MOST_ATTRIBUTES:
                 return False
-            self.by_target[target] = self._reader(target)  # another thread may make an equal one
+            self.by_target[target] = self._shared_reader(
+                target
+            )  # another thread may make an equal one
         return True
 
     def open_like(self, others: Readers) -> None:
@@ -77,6 +82,16 @@ class Readers:
         return sum(
             _attributes_in(attribute.type) for type_ in given for attribute in type_.attributes
         )
+
+    def _shared_reader(self, target: TargetKey) -> Function:
+        """Return the reader for *target*, which others share of which the same is read."""
+        made, reads = self._by_types.setdefault(target[1:], []), self._reads(target)
+        for known, reader in made[:_MOST_COMPARED]:
+            if known == reads:
+                return reader
+        reader = self._reader(target)
+        made.append((reads, reader))
+        return reader
 
     def _reader(self, target: TargetKey) -> Function:
         from policyengine.compiler.request_reader_codegen import request_reader
