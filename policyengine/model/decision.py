@@ -402,11 +402,17 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         written = answered.written(answered, *self._parts)
         if written is not None:
             return written
-        frame = self._worked_out().details.frame(answered)
+        if type(self._rest) is _Kept:
+            details = self._worked_out().details
+        else:  # of most decisions that are answered nothing else is read, so nothing is kept
+            details = answered.make_details(*self._parts)
+        frame = details.frame(answered)
         if frame is None:
             return encode(self.to_json())
         owed = () if frame[2] is None else self.obligations
-        return filled(frame, self.reason, self._until(), owed)
+        if type(self._rest) is _Kept:
+            return filled(frame, self.reason, self._until(), owed)
+        return filled(frame, details.reason(), details.valid_until(allowed=self.allowed), owed)
 
     def to_log(self, *, private: bool = False, longest: int = LONGEST) -> dict[str, Any]:
         """Return the decision as a record for a log, in JSON values: bounded, whatever the request held.

@@ -259,9 +259,13 @@ class Explainer(Struct, eq=False, dict=True):
         if outline.timeless or (public and outline.times_hidden):
             return None
         subject, resource, context, now, entities = roots
-        following = bisect_right(self.bounds, now)
-        turns = [*self.bounds[following : following + 1]]
-        turns += [w.until for w in self.waivers if now < w.until and w.is_for(subject, resource)]
+        turns: list[int] = []
+        if self.bounds:
+            following = bisect_right(self.bounds, now)
+            turns += self.bounds[following : following + 1]
+        for waiver in self.waivers:
+            if now < waiver.until and waiver.is_for(subject, resource):
+                turns.append(waiver.until)
         for note_turns in self._noting(case, allowed=allowed):
             try:
                 note_turns(subject, resource, context, now, entities, turns)
@@ -272,18 +276,12 @@ class Explainer(Struct, eq=False, dict=True):
     def _noting(self, case: Callable[[], JudgedRequest], *, allowed: bool) -> Iterable[Function]:
         """Return what notes the moments at which something may turn."""
         judges, moving = self.judges, self.moving[allowed]
-        if judges is not None and not moving:
-            return () if judges.turning is None else (judges.turning,)
-        judged = case()
-        noting = (
-            [verdict.rule.turns for verdict in judged.verdicts]
-            if judges is None
-            else [judges.turning]
-        )
-        if moving:
-            noting += [verdict.rule.owes for verdict in judged.owing]
-            noting += [verdict.rule.refers for verdict in judged.referring]
-        return filter(None, noting)
+        if judges is None:
+            judged = case()
+            noting = [v.rule.turns for v in judged.verdicts if v.rule.turns is not None]
+            return [*noting, *judged.changing] if moving else noting
+        turning = () if judges.turning is None else (judges.turning,)
+        return (*turning, *case().changing) if moving else turning
 
     def written(
         self, answer: SharedResult, subject: Entity, resource: Entity, context: Record, now: int

@@ -15,6 +15,7 @@ from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.rules import Effect
 from policyengine.model.types import TargetGates
 from policyengine.runtime.compiled_rule import (
+    Function,
     Key,
     OwedTogether,
     Rule,
@@ -187,6 +188,13 @@ class JudgedRequest(Struct, eq=False, dict=True):
     def referrals(self) -> tuple[Text, ...]:
         """The texts that say who should look at a deny."""
         return tuple(v.rule.refer for v in self.referring if v.rule.refer is not None)
+
+    @cached_property
+    def changing(self) -> tuple[Function, ...]:
+        """The functions that note when what is owed or referred to may be another."""
+        owed = [verdict.rule.owes for verdict in self.owing]
+        referred = [verdict.rule.refers for verdict in self.referring]
+        return tuple([one for one in (*owed, *referred) if one is not None])
 
     @cached_property
     def refers_alike(self) -> bool:
