@@ -15,6 +15,7 @@ from policyengine.model.sealed import altered
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import parse_datetime
 from tests.strategies import laws, seeds
+from tests.strategies.spoiling import Spoilt
 
 POLICY = """
 package p
@@ -372,7 +373,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
     [doc, *_] = docs(engine)
     subject, context, now = app(engine), engine.context("write"), parse_datetime("2026-06-01")
     left, *_ = whole.specializer.for_subject(subject, now)
-    spoilt = altered(doc, v_open=laws.Spoilt())
+    spoilt = altered(doc, v_open=Spoilt())
     for resource in (doc, spoilt):
         entities = {entity.key_: entity for entity in (subject, resource)}
         request = ValidRequest(subject, "write", resource, context, now, None, entities)

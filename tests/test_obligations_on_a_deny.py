@@ -14,8 +14,8 @@ from policyengine import DecisionCache, InvalidPolicy, PolicyEngine, UnhandledOb
 from policyengine.model.sealed import altered
 from policyengine.reference import interpreter
 from policyengine.runtime import compiled_target
-from tests.strategies.laws import Spoilt, _replaced
 from tests.strategies.loading import load
+from tests.strategies.spoiling import Spoilt, with_spoilt
 
 POLICY = """
 package p
@@ -131,7 +131,7 @@ def test_an_argument_that_fails_leaves_the_forbid_satisfied(monkeypatch, many):
     request = loaded.request(
         subject=user(suspended=True, held=True), action="read", resource=doc(), entities=[]
     )
-    spoilt = _replaced(request, ("Doc", "d"), altered(request.resource, v_title=Spoilt()))
+    spoilt = with_spoilt(request, ("Doc", "d"), altered(request.resource, v_title=Spoilt()))
     decision = loaded.program.decide(spoilt)
     expected = interpreter.decide(loaded.checked, spoilt)
     assert decision.outcome == expected

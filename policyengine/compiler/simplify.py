@@ -2,7 +2,7 @@
 
 A function gets a node whose parts are simplified already, and returns it or a simpler one. What
 might fail is never left out: a rule that fails must do so whatever else it says, so `x and false`
-stays unless `x` cannot fail, while what comes after `false and` goes.
+stays, while what comes after `false and` goes.
 """
 
 from __future__ import annotations
@@ -213,7 +213,7 @@ def fold_not(node: ir.Expr) -> ir.Expr:
 
 
 def fold_and(node: ir.Expr) -> ir.Expr:
-    """`a and true` is `a`; `false and a` is false, as is `a and false`; `a and (b and c)` is one conjunction."""
+    """`a and true` is `a`; `false and a` is false; `a and (b and c)` is one conjunction."""
     if not isinstance(node, ir.And | ir.Or):
         return node
     neutral, ruling = (TRUE, FALSE) if isinstance(node, ir.And) else (FALSE, TRUE)
@@ -222,10 +222,7 @@ def fold_and(node: ir.Expr) -> ir.Expr:
         inner = operand.operands if isinstance(operand, type(node)) else (operand,)
         kept += [o for o in inner if o != neutral]
     if ruling in kept:
-        kept = kept[: kept.index(ruling)]
-        while kept and never_fails(kept[-1]):
-            kept.pop()
-        kept.append(ruling)
+        kept = kept[: kept.index(ruling) + 1]
     if len(kept) <= 1:
         return kept[0] if kept else neutral
     return replace(node, operands=tuple(kept))
@@ -238,27 +235,6 @@ def together(conditions: Sequence[ir.Expr]) -> tuple[ir.Expr, ...]:
             return operands
         case only:
             return () if only == TRUE else (only,)
-
-
-def never_fails(node: ir.Expr) -> bool:
-    """Whether *node* has a value even for a request that is broken: what is no value has none of the constants."""
-    match node:
-        case ir.Root() | ir.Id(ir.Root()) | ir.Slot(ir.Root(), optional=False):
-            return True
-        case ir.Present(ir.Slot(ir.Root())):
-            return True
-        case ir.Binary("==" | "!=", asked, ir.Const(type_)) | ir.Binary(
-            "==" | "!=", ir.Const(type_), asked
-        ):
-            return not isinstance(type_, RecordType) and never_fails(asked)
-        case ir.Binary("<" | "<=" | ">" | ">=", ir.Root("now"), ir.Const()):
-            return True
-        case ir.Binary("<" | "<=" | ">" | ">=", ir.Const(), ir.Root("now")):
-            return True
-        case ir.Not() | ir.And() | ir.Or():
-            return all(map(never_fails, ir.children(node)))
-        case _:
-            return isinstance(node, ir.Const)
 
 
 def fold_like(node: ir.Expr) -> ir.Expr:

@@ -34,10 +34,8 @@ from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.masks import detail
 from policyengine.model.outcome import Outcome
-from policyengine.model.records import Record
-from policyengine.model.sealed import altered
 from policyengine.model.valid_request import ValidRequest
-from policyengine.model.values import ABSENT, from_datetime, moment_text, slot
+from policyengine.model.values import from_datetime, moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env
 from policyengine.runtime.program import Program
@@ -47,6 +45,7 @@ from tests.strategies.loading import Loaded, RefusedError, TooCostlyError, load
 from tests.strategies.policies import DEFAULT_GATE, World, make_rule, make_world
 from tests.strategies.reduce import reduced
 from tests.strategies.requests import MOMENTS, Json, make_request, make_scene, microseconds
+from tests.strategies.spoiling import asks_quick_ones_first, spoilings, spoils_an_ancestor
 
 
 @frozen(eq=False)
@@ -387,26 +386,13 @@ def _mixed(
         yield built(subject), action, built(resource), None
 
 
-class Spoilt:
-    """A value that was never validated: whatever a rule asks of it fails."""
-
-    def _fail(self, *_: object) -> Any:
-        raise TypeError("spoilt")
-
-    __bool__ = __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = _fail
-    __and__ = __rand__ = __or__ = __ror__ = __add__ = __radd__ = __sub__ = __rsub__ = _fail
-    __mul__ = __rmul__ = __neg__ = __len__ = __iter__ = __contains__ = __getitem__ = __str__ = _fail
-
-    def __repr__(self) -> str:
-        return "Spoilt()"
-
-
 def failures_agree_and_open_nothing(case: Case) -> None:
     """What fails fails alike in both, is reported, and never turns a deny into an allow."""
     before = interpreter.decide(case.loaded.checked, case.request)
+    reordered = asks_quick_ones_first(case.loaded.checked, case.request)
     for request in spoilings(case.request, Random(case.seed)):
-        if _spoils_an_ancestor(case.request, request):
-            # Which ancestor is asked first is not settled: another may hold before this one fails.
+        if reordered or spoils_an_ancestor(case.request, request):
+            # Which ancestor or condition is asked first is not settled: another may decide before this one fails.
             outcome = interpreter.decide(case.loaded.checked, request)
             assert before.allowed or not case.loaded.program.decide(request).allowed
         else:
@@ -416,48 +402,6 @@ def failures_agree_and_open_nothing(case: Case) -> None:
         if any(error.rule in forbids for error in outcome.errors):
             assert not outcome.allowed
             assert outcome.cause in ("error", "forbidden")
-
-
-def _spoils_an_ancestor(before: ValidRequest, after: ValidRequest) -> bool:
-    """Whether something is spoilt that is not the only one of its type on the line of some entity."""
-    spoilt = {k for k, entity in before.entities.items() if after.entities.get(k) is not entity}
-    lines = [entity.line for entity in before.entities.values() if entity.line]
-    return any(
-        key in line and any(other[0] == key[0] and other != key for other in line)
-        for key in spoilt
-        for line in lines
-    )
-
-
-def spoilings(request: ValidRequest, rng: Random) -> Iterator[ValidRequest]:
-    """Give the request with one value spoilt, for a few of its values; or an entity left out."""
-    entities = dict(request.entities)
-    places: list[tuple[tuple[str, str] | None, str]] = [
-        (key, a.name) for key, e in entities.items() for a in e.entity_type.attributes
-    ]
-    places += [(None, a.name) for a in request.context.record_type.attributes]
-    for key, name in rng.sample(places, min(len(places), 6)):
-        owner: Any = request.context if key is None else entities[key]
-        if getattr(owner, slot(name)) is ABSENT:
-            continue
-        spoilt = altered(owner, **{slot(name): Spoilt()})
-        yield _replaced(request, key, spoilt)
-    for key in rng.sample(list(entities), min(len(entities), 2)):
-        if key not in (
-            (request.subject.type, request.subject.id),
-            (request.resource.type, request.resource.id),
-        ):
-            yield replace(request, entities={k: e for k, e in entities.items() if k != key})
-
-
-def _replaced(request: ValidRequest, key: tuple[str, str] | None, made: Any) -> ValidRequest:
-    if key is None:
-        assert isinstance(made, Record)
-        return replace(request, context=made)
-    entities = {**request.entities, key: made}
-    subject = entities[request.subject.type, request.subject.id]
-    resource = entities[request.resource.type, request.resource.id]
-    return replace(request, subject=subject, resource=resource, entities=entities)
 
 
 # ---- 5: time ----------------------------------------------------------------------------
