@@ -380,3 +380,20 @@ def test_a_rule_on_trial_reads_ancestors_as_well():
     for _ in range(2):  # the first is validated in full
         [advice] = engine.decide(*asked, entities=[owner]).advisories
         assert advice.outcome == "satisfied"
+
+
+def test_actions_of_which_the_same_is_read_share_a_reader():
+    engine = PolicyEngine.from_text("""package p
+        entity App { tier: int, age: int }
+        entity Doc { open: bool }
+        action read, list, write by App on Doc with { why: string }
+        gate g "g"
+        gate g { permit a: read, list when subject.tier > 1  permit b: write when subject.age > 1 }
+        """)
+    app = {"type": "App", "id": "a", "properties": {"tier": 2, "age": 1}}
+    doc = {"type": "Doc", "id": "d", "properties": {"open": True}}
+    for action, allowed in (("read", True), ("list", True), ("write", False)) * 2:
+        assert engine.decide(app, action, doc, {"why": "w"}).allowed is allowed
+    read, listed, written = engine._intake.fast.readers.by_target.values()
+    assert read is listed
+    assert read is not written
