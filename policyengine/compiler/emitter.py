@@ -33,7 +33,7 @@ from policyengine.compiler.python_nodes import (
 )
 from policyengine.compiler.shares import Shares
 from policyengine.compiler.slope import slope
-from policyengine.compiler.watching import COMPARISONS, TURNS, kept, watched
+from policyengine.compiler.turn_codegen import COMPARISONS, TURNS, kept, watched
 from policyengine.model.records import record_class, slot
 from policyengine.model.types import LevelsType, TableType, Type
 from policyengine.runtime.operations import ANSWERING, EXPORTED

@@ -48,7 +48,7 @@ from policyengine.compiler.python_nodes import compare, conjunction, name, negat
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import Shares, counted, described
 from policyengine.compiler.simplify import TRUE, together
-from policyengine.compiler.watching import TURNS
+from policyengine.compiler.turn_codegen import TURNS
 from policyengine.model.rules import RuleHead
 from policyengine.model.types import TargetGates, TargetKey
 

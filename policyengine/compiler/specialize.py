@@ -20,7 +20,7 @@ from policyengine.compiler.emitter import Emitter, Module
 from policyengine.compiler.generate import bound_in, tree_of
 from policyengine.compiler.lowered import Rule
 from policyengine.compiler.simplify import FALSE, TRUE, simplify
-from policyengine.compiler.watching import TURNS
+from policyengine.compiler.turn_codegen import TURNS
 from policyengine.model.types import BOOL
 
 _FROM_SUBJECT: Final = {"subject", "now"}

@@ -9,7 +9,7 @@ import pytest
 from policyengine.compiler import ir
 from policyengine.compiler.emitter import _ARITHMETIC
 from policyengine.compiler.simplify import _OPERATORS, _OPPOSITE, FALSE, TRUE, joined, simplify
-from policyengine.compiler.watching import COMPARISONS
+from policyengine.compiler.turn_codegen import COMPARISONS
 from policyengine.model.types import BOOL, INT, Attribute, RecordType, SetType
 from tests.compiler.world import conditions
 
