@@ -51,9 +51,7 @@ class Readers:
         if target not in self.by_target:
             if len(self.by_target) >= _MOST_TARGETS or self._size(target) > _MOST_ATTRIBUTES:
                 return False
-            self.by_target[target] = self._shared_reader(
-                target
-            )  # another thread may make an equal one
+            self.by_target[target] = self._shared_reader(target)
         return True
 
     def open_like(self, others: Readers) -> None:
@@ -89,7 +87,7 @@ class Readers:
         for known, reader in made[:_MOST_COMPARED]:
             if known == reads:
                 return reader
-        reader = self._reader(target)
+        reader = self._reader(target)  # another thread may make an equal one
         made.append((reads, reader))
         return reader
 
