@@ -229,7 +229,7 @@ permit staff: read when subject within Team "t0" and resource within Team "x"
     checked, _ = check_sources({"n": Source("n", text)})
     assert checked is not None
     validator = Validator(checked.schema, checked.needs, Limits())
-    names = [{"type": "Team", "id": f"t{n}"} for n in range(12)]
+    names = [{"type": "Team", "id": f"t{n}"} for n in range(8)]
     teams = [{**one, "parents": names[n + 1 : n + 2]} for n, one in enumerate(names)]
     teams.append({"type": "Team", "id": "x", "parents": []})
     people = [{"type": "User", "id": id_, "parents": names[1:2]} for id_ in "ab"]
