@@ -56,13 +56,15 @@ class RequestDecoder:
         raw, given = decoded
         subject, resource, context = given.subject, given.resource, given.context
         now: Any = given.now
-        names = _NAMES_AROUND + len(subject) + len(resource)
-        if context is not None:
-            names += 1 + len(context)
-        for part in (subject, resource):
-            properties = part.get("properties")
-            if type(properties) is dict:
-                names += len(properties)
+        names = 0
+        if given.entities is None:  # else there are more names, inside of these
+            names = _NAMES_AROUND + len(subject) + len(resource)
+            if context is not None:
+                names += 1 + len(context)
+            for part in (subject, resource):
+                properties = part.get("properties")
+                if type(properties) is dict:
+                    names += len(properties)
         if not (accept_now or now is None) or not each_name_stands_once(raw, given, names):
             return None
         name, fields, entities = given.action.name, given.fields, given.entities

@@ -296,9 +296,11 @@ def _store_and_others(entities: Any, most: int) -> tuple[EntityStore | None, Any
 
     What is neither is returned in place of the entities, to be reported.
     """
+    if entities is None:
+        return None, []
     if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
         return entities, []
-    return None, [] if entities is None else as_list(entities, most)
+    return None, as_list(entities, most)
 
 
 def _give(raw: RawRequest, store: EntityStore | None, others: Any) -> None:

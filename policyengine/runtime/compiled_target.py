@@ -21,7 +21,7 @@ from policyengine.model.entities import Entity, Key
 from policyengine.model.gaps import Search
 from policyengine.model.masks import MaskedField, Shown, field_type, shows
 from policyengine.model.needs import RequestNeeds
-from policyengine.model.outcome import Cause, SharedResult
+from policyengine.model.outcome import Cause, SharedResult, Written, not_written
 from policyengine.model.records import Record
 from policyengine.model.request import Request
 from policyengine.model.types import TargetGates, TargetKey
@@ -206,7 +206,9 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     @property
     def _own(self) -> tuple[Any, ...]:
         """The parts that are the same in all results."""
-        made = self.make_details, self.written, self.make_request
+        # What follows to other entities is written of no other: it depends on them.
+        written: Written = not_written if self.follows else self.written
+        made = self.make_details, written, self.make_request
         return self.digest, *made, (), self._what_is_read, self.reason, self.until
 
     def _what_is_read(self) -> RequestNeeds:
