@@ -56,8 +56,9 @@ class RequestDecoder:
         raw, given = decoded
         subject, resource, context = given.subject, given.resource, given.context
         now: Any = given.now
+        entities: Any = given.entities
         names = 0
-        if given.entities is None:  # else there are more names, inside of these
+        if entities is None:  # else there are more names, inside of these
             names = _NAMES_AROUND + len(subject) + len(resource)
             if context is not None:
                 names += 1 + len(context)
@@ -67,7 +68,7 @@ class RequestDecoder:
                     names += len(properties)
         if not (accept_now or now is None) or not each_name_stands_once(raw, given, names):
             return None
-        name, fields, entities = given.action.name, given.fields, given.entities
+        name, fields = given.action.name, given.fields
         return subject, name, resource, context, now, fields, entities
 
 
