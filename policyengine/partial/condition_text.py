@@ -157,7 +157,8 @@ class ConditionWriter(Struct, frozen=True, eq=False):
                 [left, *_] = left.items if isinstance(left, ir.MakeSet) else [left]
                 return self._infix(left, op, right)
             case "len", (of,):
-                return f"size({self.text(of)})"
+                is_set = isinstance(self.types.type_of(of), SetType)
+                return f"size({self.text(of) if is_set else self._string(of)})"
             case "lower", (of,):
                 return f"lower({self._string(of)})"
             case "add_months", (moment, months):

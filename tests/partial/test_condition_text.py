@@ -31,6 +31,7 @@ AS_IT_WAS = [
     'context.word contains "x"',
     'lower(context.word) == "a"',
     "size(resource.words) > 3",
+    "size(resource.id) > 3",
     'every w in resource.words: w startswith "a"',
     "some o in resource.orgs: o.id == context.word",
     "some w in resource.words: some v in subject.words: w == v",
