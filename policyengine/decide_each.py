@@ -40,9 +40,8 @@ class Common:
         else:
             with suppress(Exception):  # the intake reports what is wrong, of each request
                 self.moment = time_of_caller(now)
-                if (
-                    type(now) is not str
-                ):  # its time zone may say another moment when it is asked again
+                # A time zone may say another moment when it is asked again.
+                if type(now) is not str:
                     self.now = to_datetime(self.moment)
 
     @property

@@ -101,9 +101,8 @@ class PartialDecider:
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
         paths = frozenset(_path(text, schema, target) for text in unknowns)
         given = self._validator.given_parts(raw, target, self._store)
-        if not (
-            raw.now is None or type(raw.now) is str
-        ):  # its time zone may say another moment when it is asked again
+        # A time zone may say another moment when it is asked again.
+        if raw.now is not None and type(raw.now) is not str:
             raw.now = to_datetime(given.now)
         known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
         rules, tables = self._rules.of(target, known)

@@ -174,9 +174,8 @@ class RequestPrinter(Printer):
         match compare:
             case Compare(op, Column(kind="text") as left, Column() as right):
                 both = self.column(left), self.column(right)
-                if not all(
-                    map(self._is_plain, both)
-                ):  # the bytes of one are compared with those of the other
+                # Else the bytes of one are compared with those of the other.
+                if not all(map(self._is_plain, both)):
                     both = super().exact(left), super().exact(right)
                 return OPERATORS[op](*both)
             case Compare(op, Column(kind="text") as column, Parameter(str() as text)):
