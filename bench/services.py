@@ -1,6 +1,8 @@
 """Hold a service in each framework twice: as it is, and with a guard, which are asked in this process without a server.
 
-Both load a user and a document in the same way; without a guard, a document of somebody else is refused by hand.
+Both load a user and a document in the same way; without a guard, a document of somebody else is refused by hand. A service
+can have a number of groups of ten other operations beside the one that is asked for, in the form in which its framework has
+groups: included routers, mounts, blueprints, included URLs.
 """
 
 from __future__ import annotations
@@ -45,25 +47,28 @@ _ANN: Final = User("ann")
 _USERS: Final = {"ann": _ANN, "bob": User("bob")}
 _DOCUMENTS: Final = {"plan": Document("plan", _ANN, "Plan")}
 
+IN_GROUP: Final = 10
+"""The operations of a group, each of which is declared as the one that is asked for."""
+
 Ask = Callable[[str], int]
 """Asks for the plan as a user, and returns the status."""
 
 
-def services() -> Iterator[tuple[str, Ask, Ask]]:
-    """Give the name of each framework, and its service without and with a guard."""
+def services(groups: int = 0) -> Iterator[tuple[str, Ask, Ask]]:
+    """Give the name of each framework, and its service with these *groups*, without and with a guard."""
     engine = PolicyEngine.from_text(POLICY)
     engine.register(User, "User")
     engine.register(Document, "Document")
-    yield "FastAPI", *_fastapi(engine)
-    yield "Starlette", *_starlette(engine)
-    yield "Flask", *_flask(engine)
-    yield "Litestar", *_litestar(engine)
-    yield "Django", *_django(engine)
-    yield "FastMCP", *_fastmcp()
+    yield "FastAPI", *_fastapi(engine, groups)
+    yield "Starlette", *_starlette(engine, groups)
+    yield "Flask", *_flask(engine, groups)
+    yield "Litestar", *_litestar(engine, groups)
+    yield "Django", *_django(engine, groups)
+    yield "FastMCP", *_fastmcp(groups)
 
 
-def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
-    from fastapi import Depends, FastAPI, Header, HTTPException
+def _fastapi(engine: PolicyEngine, groups: int) -> tuple[Ask, Ask]:
+    from fastapi import APIRouter, Depends, FastAPI, Header, HTTPException
 
     from policyengine.adapters.fastapi import Guard
 
@@ -91,15 +96,24 @@ def _fastapi(engine: PolicyEngine) -> tuple[Ask, Ask]:
 
     bare.get("/documents/{id}")(by_hand)
     guarded.get("/documents/{id}", dependencies=[guard.requires("read", document)])(read)
+    for app, other, declared in (
+        (bare, by_hand, []),
+        (guarded, read, [guard.requires("read", document)]),
+    ):
+        for group in range(groups):
+            router = APIRouter(prefix=f"/{group}", dependencies=declared)
+            for number in range(IN_GROUP):
+                router.get(f"/{number}/{{id}}")(other)
+            app.include_router(router)
     return asgi(bare), asgi(guarded)
 
 
-def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
+def _starlette(engine: PolicyEngine, groups: int) -> tuple[Ask, Ask]:
     from starlette.applications import Starlette
     from starlette.exceptions import HTTPException
     from starlette.requests import HTTPConnection, Request
     from starlette.responses import PlainTextResponse
-    from starlette.routing import Route
+    from starlette.routing import Mount, Route
 
     from policyengine.adapters.starlette import Guard
 
@@ -121,13 +135,18 @@ def _starlette(engine: PolicyEngine) -> tuple[Ask, Ask]:
     async def read(request: Request) -> PlainTextResponse:
         return PlainTextResponse(request.state.resource.title)
 
-    guarded = Starlette(routes=[Route("/documents/{id}", read)])
+    def service(endpoint: Any) -> Starlette:
+        others = [Route(f"/{number}/{{id}}", endpoint) for number in range(IN_GROUP)]
+        mounts = [Mount(f"/{group}", routes=others) for group in range(groups)]
+        return Starlette(routes=[Route("/documents/{id}", endpoint), *mounts])
+
+    guarded = service(read)
     guard.install(guarded)
-    return asgi(Starlette(routes=[Route("/documents/{id}", by_hand)])), asgi(guarded)
+    return asgi(service(by_hand)), asgi(guarded)
 
 
-def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
-    from flask import Flask, abort, g, request
+def _flask(engine: PolicyEngine, groups: int) -> tuple[Ask, Ask]:
+    from flask import Blueprint, Flask, abort, g, request
 
     from policyengine.adapters.flask import Guard
 
@@ -154,11 +173,17 @@ def _flask(engine: PolicyEngine) -> tuple[Ask, Ask]:
         title: str = g.resource.title
         return f"{id}: {title}"
 
+    for app, view in (bare, by_hand), (guarded, read):
+        for group in range(groups):
+            blueprint = Blueprint(f"group{group}", "others", url_prefix=f"/{group}")
+            for number in range(IN_GROUP):
+                blueprint.add_url_rule(f"/{number}/<id>", f"view{number}", view)
+            app.register_blueprint(blueprint)
     return wsgi(bare), wsgi(guarded)
 
 
-def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
-    from litestar import Litestar, get
+def _litestar(engine: PolicyEngine, groups: int) -> tuple[Ask, Ask]:
+    from litestar import Litestar, Router, get
     from litestar.exceptions import PermissionDeniedException
 
     from policyengine.adapters.litestar import Connection, Guard
@@ -178,14 +203,23 @@ def _litestar(engine: PolicyEngine) -> tuple[Ask, Ask]:
         return "Plan"
 
     def service(guard: Any, plugins: list[Any]) -> Ask:
-        handler = get("/documents/{id:str}", guards=[guard])(read)
-        return asgi(Litestar([handler], plugins=plugins, openapi_config=None, logging_config=None))
+        def handler(path: str) -> Any:
+            return get(path, guards=[guard])(read)
+
+        routers = [
+            Router(
+                f"/{group}", route_handlers=[handler(f"/{n}/{{id:str}}") for n in range(IN_GROUP)]
+            )
+            for group in range(groups)
+        ]
+        handlers = [handler("/documents/{id:str}"), *routers]
+        return asgi(Litestar(handlers, plugins=plugins, openapi_config=None, logging_config=None))
 
     guard = Guard(engine, subject=user)
     return service(by_hand, []), service(guard.requires("read", document), [guard])
 
 
-def _django(engine: PolicyEngine) -> tuple[Ask, Ask]:
+def _django(engine: PolicyEngine, groups: int) -> tuple[Ask, Ask]:
     from logging import getLogger
 
     from django.conf import settings
@@ -196,7 +230,7 @@ def _django(engine: PolicyEngine) -> tuple[Ask, Ask]:
     from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
     from django.http import HttpResponse
     from django.test import override_settings
-    from django.urls import path
+    from django.urls import include, path
 
     from policyengine.adapters.django import Guard
 
@@ -219,7 +253,9 @@ def _django(engine: PolicyEngine) -> tuple[Ask, Ask]:
         return HttpResponse(request.resource.title)
 
     def served(view: Any, *middleware: str) -> Ask:
-        urls = type("urls", (), {"urlpatterns": [path("documents/<id>", view)]})
+        others = [path(f"{number}/<id>", view) for number in range(IN_GROUP)]
+        included = [path(f"{group}/", include(others)) for group in range(groups)]
+        urls = type("urls", (), {"urlpatterns": [path("documents/<id>", view), *included]})
         request = type("Request", (WSGIRequest,), {"urlconf": urls})
         with override_settings(MIDDLEWARE=middleware):
             return wsgi(type("Handler", (WSGIHandler,), {"request_class": request})())
@@ -234,16 +270,18 @@ def gatekeeper(get_response: Any) -> Any:
     return Guard(PolicyEngine.from_text(POLICY)).middleware(get_response)
 
 
-def _fastmcp() -> tuple[Ask, Ask]:
+def _fastmcp(groups: int) -> tuple[Ask, Ask]:
     from fastmcp import FastMCP
     from fastmcp.exceptions import ToolError
 
     from policyengine.adapters.mcp import Guard
     from policyengine.adapters.mcp_vocabulary import vocabulary
 
-    manifest = {"name": "read", "inputSchema": {"properties": {"id": {"type": "string"}}}}
+    names = ["read", *(f"other{number}" for number in range(groups * IN_GROUP))]
+    schema = {"properties": {"id": {"type": "string"}}}
+    manifest = [{"name": name, "inputSchema": schema} for name in names]
     permit = 'permit own: call_read when subject == Caller "ann"'
-    engine = PolicyEngine.from_text(vocabulary([manifest]) + permit)
+    engine = PolicyEngine.from_text(vocabulary(manifest) + permit)
     asking = {"who": "ann"}
     bare, guarded = FastMCP("bare"), FastMCP("guarded")
 
@@ -257,6 +295,9 @@ def _fastmcp() -> tuple[Ask, Ask]:
     async def read(id: str) -> str:
         return _DOCUMENTS[id].title
 
+    for number in range(groups * IN_GROUP):
+        bare.tool(by_hand, name=f"other{number}")
+        guarded.tool(read, name=f"other{number}")
     Guard(engine, subject=lambda _: {"type": "Caller", "id": asking["who"]}).install(guarded)
 
     def served(server: FastMCP) -> Ask:

@@ -67,15 +67,6 @@ class InstalledGuard(EnforcementPoint):
         """Return what a list of routes leads to: each of them, in Starlette."""
         return routes
 
-    def lists_of(self, router: Any) -> Iterator[tuple[Router, str]]:
-        """Give where the lists of these routes are: a router and the name of its attribute."""
-        yield router, "routes"
-        if hasattr(router, "_low_priority_routes"):
-            yield router, "_low_priority_routes"
-        for route in router.routes:
-            if hasattr(route, "original_router"):  # which was included
-                yield from self.lists_of(route.original_router)
-
     def declared_in(self, route: Any) -> object | None:
         """Return what is declared of *route*, which leads to one endpoint."""
         parts = (getattr(route, name, None) for name in ("app", "endpoint"))

@@ -2,14 +2,16 @@
 
 Frameworks make the application of a route when they make the route: a function in the closure of which the endpoint is. What
 monitors a service puts functions and middleware around it, which hold it as well. An application that is put in the place of
-the first one, and an endpoint that is, do not.
+the first one, and an endpoint that is, do not. There may be hundreds of routes, so no loop that asks for changes is in Python.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from copy import copy
 from functools import partial
-from operator import attrgetter, itemgetter
+from itertools import chain
+from operator import attrgetter, is_, itemgetter
 from types import FunctionType, MethodType
 from typing import Any, Final
 
@@ -20,8 +22,51 @@ _call: Final = attrgetter("call")
 _dependencies: Final = attrgetter("dependencies")
 
 
+class SeenAttributes:
+    """Attributes of objects as they were looked at: it is asked with each request whether they are the same."""
+
+    def __init__(self) -> None:
+        self._owners: list[object] = []
+        self._names: list[str] = []
+        self._values: list[Any] = []
+        self._collections: list[Collection[Any]] = []
+        self._sizes: list[int] = []
+        self._elements: list[Any] = []
+        self._equal_owners: list[object] = []
+        self._equal_names: list[str] = []
+        self._equal_values: list[Any] = []
+
+    def note(self, owner: object, *names: str) -> None:
+        """Note these attributes, which are to be the same objects, and have the same elements if they are collections."""
+        for name in names:
+            value = getattr(owner, name)
+            self._owners.append(owner)
+            self._names.append(name)
+            self._values.append(value)
+            if isinstance(value, list | set):
+                self._collections.append(value)
+                self._sizes.append(len(value))
+                self._elements += value
+
+    def note_equal(self, owner: object, *names: str) -> None:
+        """Note these attributes, which are to be equal only: this takes a tenth of the time for each element."""
+        for name in names:
+            self._equal_owners.append(owner)
+            self._equal_names.append(name)
+            self._equal_values.append(copy(getattr(owner, name)))
+
+    def have_changed(self) -> bool:
+        """Whether one is another now."""
+        return not (
+            all(map(is_, map(getattr, self._owners, self._names), self._values))
+            and [*map(len, self._collections)] == self._sizes
+            and all(map(is_, chain.from_iterable(self._collections), self._elements))
+            and [*map(getattr, self._equal_owners, self._equal_names)] == self._equal_values
+        )
+
+
 class RouteParts:
-    """The parts of routes as they were looked at: it is asked often whether they are the same, so no loop is in Python."""
+    """The parts of routes as they were looked at: it is asked often whether they are the same."""
 
     def __init__(self) -> None:
         self._routes: list[dict[str, Any]] = []

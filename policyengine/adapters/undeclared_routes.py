@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from operator import is_
 from typing import Any, Final, Protocol
 
 from starlette.applications import Starlette
@@ -16,10 +15,12 @@ from starlette.routing import Host, Match, Mount, Router
 from starlette.types import Scope
 
 from policyengine.adapters.declaring import is_declared
-from policyengine.adapters.route_parts import RouteParts, leads_to
+from policyengine.adapters.route_parts import RouteParts, SeenAttributes, leads_to
 
 _READ_ONLY: Final = frozenset({"GET", "HEAD"})
 _MAKERS: Final = frozenset({"starlette", "fastapi"})
+_KEPT: Final = ("routes", "_low_priority_routes", "_routes_version")
+"""What routers have of routes, and the version by which FastAPI knows whether they have others."""
 LOOKS_AGAIN_AFTER = 0.1
 """Seconds until the parts of all routes are looked at again, which takes some 0.25 µs for each route."""
 
@@ -29,9 +30,6 @@ class KnowsRoutes(Protocol):
 
     def routes_of(self, router: Router) -> Iterable[Any]:
         """Return the routes of *router*, each with its path and `matches`."""
-
-    def lists_of(self, router: Router) -> Iterable[tuple[Router, str]]:
-        """Return where the lists of these routes are: a router and the name of its attribute."""
 
     def declared_in(self, route: Any) -> object | None:
         """Return what is declared of *route*, which leads to one endpoint: that, or what it depends on."""
@@ -56,8 +54,7 @@ class UndeclaredRoutes:
     ) -> None:
         self._guard, self._public, self._trusted = guard, public, trusted
         self._is_guarded = is_guarded
-        # What routes are known by: an object, its attribute, the value, and what was in it, if it is a list of routes.
-        self._seen: list[tuple[object, str, Any, list[Any] | None]] = []
+        self._seen = SeenAttributes()
         self._parts = RouteParts()
         self._looked_at = time.monotonic()
         self.found = self._undeclared(router, "")
@@ -66,11 +63,8 @@ class UndeclaredRoutes:
 
     def has_changed(self) -> bool:
         """Whether there are other routes now, or a part of one was another when they were last looked at."""
-        for owner, name, value, before in self._seen:  # for each request
-            if getattr(owner, name) is not value:
-                return True
-            if before is not None and not _is_list_of(value, before):
-                return True
+        if self._seen.have_changed():  # with each request
+            return True
         now = time.monotonic()
         if now - self._looked_at < LOOKS_AGAIN_AFTER:
             return False
@@ -81,19 +75,19 @@ class UndeclaredRoutes:
         if self._is_own(router, "__call__", "app"):
             return [("what a router of its own kind answers", Everything)]
         found: list[tuple[str, Any]] = []
-        for owner, name in self._guard.lists_of(router):
-            routes = getattr(owner, name)
-            self._seen.append((owner, name, routes, [*routes]))
-            if hasattr(owner, "_routes_version"):  # by which FastAPI makes included routes again
-                self._see(owner, "_routes_version")
-            included = [one for one in routes if hasattr(one, "original_router")]
-            for one in (owner, *included):
-                self._parts.note(one, one)
-                if one is not router and self._is_own(one, "handle", "matches"):
-                    found.append(("what an included router of its own kind answers", Everything))
+        for part in _with_included(router):
+            self._parts.note(part, part)
+            kept = [name for name in _KEPT if hasattr(part, name)]
+            if part is router:
+                self._seen.note(router, *kept)
+                continue
+            # What is included is served as before until the version of its router is another one.
+            self._seen.note_equal(part, *kept)
+            if self._is_own(part, "handle", "matches"):
+                found.append(("what an included router of its own kind answers", Everything))
         routes = self._guard.routes_of(router)
         found += [(what, one) for route in routes for what, one in self._lacks(route, path)]
-        self._see(router, "default", "middleware_stack")
+        self._seen.note(router, "default", "middleware_stack")
         if not leads_to(router.middleware_stack, router.app):
             found.append(("what answers in the place of a router", Everything))
         ends = getattr(router.default, "__func__", None) is Router.not_found
@@ -116,7 +110,7 @@ class UndeclaredRoutes:
             yield from self._lacks_below(route, effective, path)
         else:
             if path in self._public:
-                self._seen.append((route, "methods", route.methods, [*methods]))
+                self._seen.note(route, "methods")
             is_public = path in self._public and methods and methods <= _READ_ONLY
             declared = None if is_public else self._guard.declared_in(effective)
             if not is_public and declared is None:
@@ -130,13 +124,12 @@ class UndeclaredRoutes:
         return is_known or leads_to(route.app, declared)
 
     def _lacks_below(self, route: Any, mount: Any, path: str) -> Iterator[tuple[str, Any]]:
-        self._see(mount, "app")
+        self._seen.note(mount, "app")
         app = _behind_middleware(mount)
         if f"{path}/*" in self._public or is_declared(app):
             return
         if isinstance(app, Starlette):
-            self._see(app, "router", "middleware_stack")
-            self._seen.append((app, "user_middleware", app.user_middleware, [*app.user_middleware]))
+            self._seen.note(app, "router", "middleware_stack", "user_middleware")
             stack = app.middleware_stack
             leads_elsewhere = stack is not None and not leads_to(stack, app.router)
             if leads_elsewhere or self._is_own(app, "__call__", "build_middleware_stack"):
@@ -149,9 +142,6 @@ class UndeclaredRoutes:
         if below:
             what = below[0][0]
             yield f"{path}/*{what and f' (there, {what})'}", route
-
-    def _see(self, owner: object, *names: str) -> None:
-        self._seen += [(owner, name, getattr(owner, name), None) for name in names]
 
     def _is_own(self, part: object, *names: str) -> bool:
         """Whether *part* has one of these methods from somebody else than Starlette or FastAPI, who is not trusted."""
@@ -183,6 +173,15 @@ class _Whatever:
         return (match if match is Match.NONE else Match.FULL), more
 
 
+def _with_included(router: Any) -> Iterator[Any]:
+    """Give *router*, and what is included in it, each time with the router that it stands for."""
+    yield router
+    for route in router.routes:
+        if hasattr(route, "original_router"):
+            yield route
+            yield from _with_included(route.original_router)
+
+
 def is_made_by_framework(class_: type) -> bool:
     """Whether *class_* is one of Starlette or FastAPI."""
     return class_.__module__.partition(".")[0] in _MAKERS
@@ -192,7 +191,3 @@ def _behind_middleware(mount: Any) -> Any:
     """Return what *mount* leads to; what it answers with by now, if that is something else."""
     base = getattr(mount, "_base_app", mount.app)  # of a host, which has no middleware
     return base if leads_to(mount.app, base) else mount.app
-
-
-def _is_list_of(value: list[Any], before: list[Any]) -> bool:
-    return len(value) == len(before) and all(map(is_, value, before))

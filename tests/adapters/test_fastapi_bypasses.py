@@ -148,6 +148,27 @@ def a_route_in_the_place_of_another(app, declare):
 
 
 @way
+def an_equal_route_in_an_included_router(app, declare):
+    router = APIRouter()
+    router.get("/s", dependencies=[GUARD.public])(secret)
+    app.include_router(router, prefix="/v1")
+
+    def ask(client):
+        client.get("/v1/s")
+        router.routes[-1] = APIRoute("/s", secret, dependencies=declare.dependencies)
+        router.add_api_route(
+            "/t", secret, dependencies=declare.dependencies
+        )  # since when both are served
+        if (
+            "Not Found" in client.get("/v1/t").text
+        ):  # where routes are copied when they are included
+            app.router.routes[-1] = APIRoute("/v1/s", secret, dependencies=declare.dependencies)
+        return client.get("/v1/s").text
+
+    return ask
+
+
+@way
 def other_routes(app, declare):
     def ask(client):
         client.get("/")
