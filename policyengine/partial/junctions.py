@@ -141,20 +141,39 @@ def _with_shared_once(of: type[Junction], operands: Sequence[ir.Expr]) -> Sequen
     `a and b or a and b and c` is `a and b`, and `a and b or a and c` is `a and (b or c)`.
     """
     parts = {one: frozenset(ir.children(one)) for one in operands}
-    kept = [one for one in operands if not any(more < parts[one] for more in parts.values())]
-    counts = Counter(part for one in kept for part in ir.children(one))
-    for shared, times in counts.most_common():
-        if times == 1:
-            break
-        some = [one for one in kept if shared in parts[one]]
+    kept = _not_implied(parts)
+    holding: dict[ir.Expr, list[ir.Expr]] = {}
+    for one in kept:
+        for part in ir.children(one):
+            holding.setdefault(part, []).append(one)
+    joined: dict[ir.Expr, ir.Expr | None] = {}
+    for shared in sorted(holding, key=lambda part: -len(holding[part])):
+        some = [one for one in holding[shared] if one not in joined]
+        if len(some) == 1 or not some:
+            continue
         common = frozenset.intersection(*(parts[one] for one in some))
         if not _take_for_granted(common, frozenset().union(*(parts[one] for one in some)) - common):
             first = [part for part in ir.children(some[0]) if part in common]
             rest = [[p for p in ir.children(one) if p not in common] for one in some]
             others = junction(of, (junction(_other(of), left) for left in rest))
-            made = junction(_other(of), (*first, others))
-            return [made if one is some[0] else one for one in kept if one not in some[1:]]
-    return kept
+            joined |= dict.fromkeys(some)
+            joined[some[0]] = junction(_other(of), (*first, others))
+    made = (joined.get(one, one) for one in kept)
+    return [one for one in made if one is not None]
+
+
+def _not_implied(parts: Mapping[ir.Expr, frozenset[ir.Expr]]) -> list[ir.Expr]:
+    """Return the operands which have not all *parts* of another one, and more."""
+    counts = Counter(part for held in parts.values() for part in held)
+    # An operand that has all parts of another has the rarest of them, which few have.
+    by_rarest: dict[ir.Expr, list[frozenset[ir.Expr]]] = {}
+    for held in parts.values():
+        by_rarest.setdefault(min(held, key=counts.__getitem__), []).append(held)
+    return [
+        one
+        for one, held in parts.items()
+        if not any(fewer < held for part in held for fewer in by_rarest.get(part, ()))
+    ]
 
 
 def _take_for_granted(conditions: Iterable[ir.Expr], said: Container[ir.Expr]) -> bool:

@@ -11,7 +11,7 @@ from random import Random
 import pytest
 
 from policyengine import InvalidRequest, Limits, PolicyEngine
-from tests.calls import called
+from tests.calls import called, calls
 
 NOW = "2026-11-01T12:00:00Z"
 SET = """
@@ -433,3 +433,25 @@ def test_what_the_same_rules_show_is_put_together_once():
 
     few, many = (called(asked(count)).count("junction") for count in (3, 300))
     assert few == many
+
+
+def test_what_tenants_share_is_found_in_proportion_to_their_rules():
+    def asked(tenants: int) -> Callable[[], object]:
+        rules = [
+            f'permit {name}_{n}: go when subject.tenant == "t{n}" and {condition} > {n}'
+            for n in range(tenants)
+            for name, condition in {
+                "p": "resource.size",
+                "q": "resource.level * resource.size",
+            }.items()
+        ]
+        engine = PolicyEngine.from_text(
+            "package p entity U { tenant: string } entity D { size: int, level: int } action go by U on D "
+            + " ".join(rules)
+        )
+        found = engine.partial(action="go").text
+        assert found.count("subject.tenant == ") == tenants
+        return lambda: engine.partial(action="go")
+
+    few, many = (calls(asked(tenants)) for tenants in (20, 80))
+    assert many < 6 * few
