@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.asking import moment_option, utf8
+from policyengine.cli.groups import NamedCommands
 from policyengine.cli.loading import cache_option, paths_argument
 from policyengine.cli.output import FINDINGS, FINE, complain, format_option, say, say_json
 from policyengine.model.shown import escaped, plural
@@ -24,6 +25,7 @@ CUT = 3
 
 
 @click.group(
+    cls=NamedCommands,
     short_help="Verify a log of decisions, search it, or decide it again.",
     invoke_without_command=True,
 )

@@ -19,6 +19,7 @@ from io import TextIOWrapper
 
 import click
 
+from policyengine.cli.groups import NamedCommands
 from policyengine.cli.output import ENDING, MISUSE, FailingInput, complain, width
 from policyengine.version import __version__
 
@@ -74,7 +75,7 @@ class _Context(click.Context):
     formatter_class = _Help
 
 
-class _Commands(click.Group):
+class _Commands(NamedCommands):
     """The commands, in the order in which a new user needs them, each loaded on first use."""
 
     context_class = _Context
@@ -91,17 +92,6 @@ class _Commands(click.Group):
         for one in (command, *getattr(command, "commands", {}).values()):
             one.context_class = _Context
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if name in _COMMANDS or ctx.resilient_parsing:  # a shell asks for completions
-            return super().resolve_command(ctx, args)
-        from policyengine.diagnostics.spell import did_you_mean  # most calls misspell nothing
-
-        help = did_you_mean(name, _COMMANDS)
-        raise click.UsageError(f"there is no command `{name}`" + (f"; {help}" if help else ""), ctx)
 
 
 @click.group(

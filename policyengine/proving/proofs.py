@@ -89,7 +89,7 @@ def broken(proof: Proof, invariant: Invariant) -> Diagnostic:
     if proof.test is None:
         help = "make the rules keep it, or say in the invariant when it does not hold"
     else:
-        help = f"`policyengine prove --invariant {proof.name}` writes the request as a test"
+        help = f"`policyengine prove PATH --invariant {proof.name}` writes the request as a test"
     return error("PE358", invariant.node.name.span, message, help)
 
 

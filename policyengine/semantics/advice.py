@@ -335,6 +335,9 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
                     units = f"`{value}d`, `{value}h`, or by the calendar `{value}mo` or `{value}y`"
                     return f"a number needs a unit: write {units}"
             return instead(number, INT, DURATION) or "write a duration, as `30d`"
+        case (("+" | "-"), (one, other)) if STRING in types and {DATETIME, DURATION} & {one, other}:
+            text, found = (operands[0], one) if one == STRING else (operands[1], other)
+            return instead(text, found, DURATION)
         case (("+" | "-" | "*"), (one, other)) if {one, other} == {INT, DECIMAL}:
             number, found = (operands[0], one) if one == INT else (operands[1], other)
             return instead(number, found, DECIMAL)

@@ -228,9 +228,8 @@ def cycle(
     return error(code, ident.span, f"{what} in a circle: {way}")
 
 
-def taken(ident: nodes.Ident, by: str) -> Diagnostic:
+def taken(ident: nodes.Ident, by: str, help: str = "choose another name") -> Diagnostic:
     """A variable or parameter whose name already means something there."""
-    help = "choose another name"
     return error("PE213", ident.span, f"`{ident.name}` already names {by} here", help)
 
 

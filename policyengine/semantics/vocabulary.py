@@ -235,7 +235,9 @@ class Vocabulary:
             parts = self.parts(declaration.attributes, scope, "platform")
             for part in parts:
                 if part.ident.name == "id":
-                    self.problems.append(messages.taken(part.ident, "what every entity has"))
+                    help = "leave it out: it is there without being declared"
+                    what = "what every entity has"
+                    self.problems.append(messages.taken(part.ident, what, help))
             above[symbol.name.name] = [p for p in parents if p]
             self.entities[symbol.name.name] = EntityType(
                 symbol.name.name,

@@ -81,9 +81,15 @@ def _entity(s: ParseState) -> Diagnostic | None:
         help = f"write `{qualified[2]} {s.text}`"
         return error("PE149", s.span, "before an id, a type is named without its package", help)
     kinds = {kind_of(item) for item in s.stack}
-    if kinds.isdisjoint(_IN_TESTS):
+    if kinds.isdisjoint(_NAMING_ENTITIES):
         return None
-    after_type = s.last_word[:1].isupper() and "STRING" in s.accepts
+    called = re.search(r"\b([A-Z]\w*)\s*\(\s*(\"[^\"\n]*\")\s*\)\s*\Z", s.just_before)
+    if called and s.terminal in ("_LBRACE", "_UNDER"):
+        begins = s.start - len(s.just_before) + called.start()
+        span = Span(s.source.name, begins, begins + len(called[0].rstrip()))
+        message = "an entity is not called: its id follows its type"
+        return error("PE119", span, message, f"write `{called[1]} {called[2]}`")
+    after_type = s.last_word[:1].isupper() and ("STRING" in s.accepts or s.kind(-1) == "variable")
     rest = re.compile(r"\(\s*\"([^\"\n]*)\"\s*\)|:?\s*(\w+)").match(s.source.text, s.start)
     if rest and after_type and s.terminal in ("_LPAREN", "_COLON", "NAME", "INT"):
         id_ = rest[1] if rest[1] is not None else rest[2]
@@ -109,6 +115,7 @@ def _entity(s: ParseState) -> Diagnostic | None:
 
 
 _IN_TESTS: Final = frozenset({"_TEST", "_LET", "_EXPECT"})
+_NAMING_ENTITIES: Final = _IN_TESTS | {"_WAIVER"}
 
 
 def _brackets(s: ParseState, word: str) -> Diagnostic | None:
@@ -289,6 +296,15 @@ def _step(s: ParseState) -> Diagnostic | None:
     if "_EXPECT" in s.accepts and s.text in ("allow", "deny"):
         help = f"write `expect {s.text} …`"
         return error("PE149", s.span, f"an expectation begins with `expect`, not {s.found}", help)
+    expects = s.last_word == "because" and "_EXPECT" in map(kind_of, s.stack)
+    if expects and s.terminal == "STRING" and not s.text[1:-1].isidentifier():
+        message = f"a rule is named here, and not the text {s.text}"
+        help = f"write `reason {s.text}` for a part of the text"
+        return error("PE119", s.span, message, help)
+    asks = s.last_word == "by" and [kind_of(item) for item in s.stack[-2:]] == ["verdict", "ref"]
+    if asks and s.before and s.accepts == {"_BY"}:
+        help = "an expectation is written `expect allow action by subject on resource`"
+        return error("PE114", s.before, "an action is missing before `by`", help)
     if s.accepts == {"_LBRACE"} and s.last_word in ("fields", "asking"):
         message = f"`{{` is missing after `{s.last_word}`, before {s.found}"
         return error("PE112", s.after_last, message, f"write `{s.last_word} {{…}}`")

@@ -25,6 +25,11 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
             declares = "_EXPECT" not in map(kind_of, s.stack) and s.opened[1] == "attributes"
             given = "attribute its type" if declares else "key its value"
             return error("PE110", span, f"`{found[0]}` gives no {given}", "write `:`")
+    unmerged = _UNMERGED.match(s.source.text, s.source.text.rfind("\n", 0, s.start) + 1)
+    if unmerged and unmerged.start() <= s.start < unmerged.end():
+        span = Span(s.source.name, unmerged.start(), unmerged.end())
+        help = "keep one side, and leave out the lines with `<<<<<<<`, `=======` and `>>>>>>>`"
+        return error("PE101", span, "a conflict of a merge is not resolved here", help)
     for start in sorted({begins, s.start}):
         for sign, help in foreign_words.SIGNS.items():
             if s.source.text.startswith(sign, start):
@@ -34,6 +39,8 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     if s.text == "=" and s.last_word in ("<", ">", "!", "=") and s.before:
         span = s.before.to(s.span)
         return error("PE110", span, "a sign has no blank in it", f"write `{s.last_word}=`")
+    if s.text == "=" and s.wants_operator() and _names_argument(s):
+        return error("PE110", s.span, "`=` gives no argument its name", foreign_words.ARGUMENTS)
     if s.text == "=" and s.wants_operator():
         return error("PE110", s.span, "`=` does not compare", "write `==`")
     if s.text == "?" and s.wants_operator():
@@ -56,6 +63,14 @@ def foreign_sign(s: ParseState) -> Diagnostic | None:
     if s.text == ",":
         return _wrong_separator(s)
     return None
+
+
+def _names_argument(s: ParseState) -> bool:
+    """Whether what was read last is a name where an argument of a call begins."""
+    if not s.last_word.isidentifier() or not s.opened or kind_of(s.opened[0]) != "_LPAREN":
+        return False
+    called = s.kind(-3) in ("_primary", "name", "ref") and s.kind(-2) == "_LPAREN"
+    return called or s.kind(-2) == "_COMMA"
 
 
 def _ends_key(s: ParseState) -> bool:
@@ -115,6 +130,9 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
         return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
     return error("PE110", span, f"there is no `{sign}` in this language", help)
 
+
+_UNMERGED = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|\Z)")
+"""What a tool for versions writes at the begin of a line, around what two changes made of a place."""
 
 _GOES_ON = re.compile(rf";[ \t]*(?!(?:{'|'.join(filter(None, map(spelling, CLAUSES)))})\b)\w")
 """A `;` after which a list goes on in its line."""

@@ -20,6 +20,7 @@ _TYPE = r"\w+(?:<\w+>)?"
 _NULLS = frozenset({"null", "none", "nil", "undefined"})
 _GENERIC = re.compile(r"(\w+)\s*[<\[({]\s*([\w.]+)\s*(?:[,:]\s*([\w.]+)\s*)?(?:[>\])}]|\Z)")
 _DECLARES_TYPE = ("_CONST", "_DEFINE", "_OBLIGATION")
+_PARTIES = ("caller", "person", "platform", "nobody")
 
 
 def foreign_type(s: ParseState) -> Diagnostic | None:
@@ -51,10 +52,13 @@ def foreign_type(s: ParseState) -> Diagnostic | None:
             help = "leave it out: every call gives it"
             return error("PE148", s.span, "a parameter has no value of its own", help)
         return error("PE148", s.span, "an attribute has no value of its own", help)
-    changer = re.compile(r"by\s+(caller|person|platform|nobody)\b").match(s.source.text, s.start)
+    changer = re.compile(rf"by\s+({'|'.join(_PARTIES)})\b").match(s.source.text, s.start)
+    message = "the party that can change it is in parentheses"
     if changer and s.terminal == "_BY":
-        message = "the party that can change it is in parentheses"
         return error("PE149", s.span, message, f"write `({changer[0]})`")
+    in_attributes = s.opened is not None and s.opened[1] == "attributes"
+    if s.last_word == "by" and s.before and in_attributes and s.text in _PARTIES:
+        return error("PE149", s.before, message, f"write `(by {s.text})`")
     return None
 
 

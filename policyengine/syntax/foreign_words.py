@@ -191,6 +191,8 @@ STEPS = {
     "table": "for",
 }  # fmt: skip
 
+ARGUMENTS = "arguments have no names, and are in the order of the parameters"
+
 FORMS = {
     **dict.fromkeys(("effect", *EFFECTS), "a rule is written `permit name: actions`"),
     "_INVARIANT": "an invariant is written `invariant name: never allow actions unless condition`, or "

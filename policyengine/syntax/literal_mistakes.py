@@ -20,6 +20,7 @@ _MEASURE = re.compile(
     re.IGNORECASE,
 )
 _MOST_DAYS, _MOST_MONTHS = 31, 12
+_CAPITALS = re.compile(r"(?:\d+(?:w|d|h|m|s|ms|us))+|\d+y(?:\d+mo)?|\d+mo")
 _FOREIGN_DATE = re.compile(
     r"(?<![\w.])(?:\d{4}([./])\d{1,2}\1\d{1,2}|\d{1,2}([./])\d{1,2}\2\d{4})(?![\w.])"
 )
@@ -160,6 +161,8 @@ def _instead(text: str) -> str:
     """Return what to write for a word that begins with a digit."""
     if re.fullmatch(r"\d[\d_]*", text):
         return f"write `{text.replace('_', '')}`"
+    if _CAPITALS.fullmatch(text.lower()) and not re.search(r"M(?![oOsS])", text):
+        return f"write `{text.lower()}`"  # `M` may be minutes, months or millions
     number = re.fullmatch(r"(\d+)([A-Za-z]+)", text)
     if number:
         digits, unit = int(number[1]), number[2].lower()

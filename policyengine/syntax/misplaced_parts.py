@@ -6,6 +6,7 @@ import re
 
 from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Source, Span
+from policyengine.syntax import foreign_words
 from policyengine.syntax.parse_state import CLAUSES, ParseState, kind_of, span_of
 
 _LETS = {"_LET", "_TEST"}
@@ -103,7 +104,7 @@ def _form(s: ParseState) -> str:
         case "_COLON", _ if "_RPAREN" in s.accepts and s.wants_operator():
             if _last_clause(s) != "_OBLIGE" and _LETS & {kind_of(item) for item in s.stack}:
                 return 'an entity is written `Type "id" { name: value }`'
-            return "arguments have no names, and are in the order of the parameters"
+            return foreign_words.ARGUMENTS
         case _, "Set" if s.text == "<":
             return "write `set<type>`"
         case _:

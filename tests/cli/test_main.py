@@ -51,6 +51,7 @@ def test_the_version_loads_the_command_line_and_nothing_of_the_language():
     ours = {name for name in done.stdout.split() if name.startswith("policyengine.")}
     assert ours == {
         "policyengine.cli",
+        "policyengine.cli.groups",
         "policyengine.cli.main",
         "policyengine.cli.output",
         "policyengine.version",
@@ -85,6 +86,11 @@ def test_the_help_of_each_command_has_examples_and_a_format(run, name: str):
         (["chek"], "there is no command `chek`; did you mean `check`? (see `policyengine --help`)"),
         (["--", "-x"], "there is no command `-x` (see `policyengine --help`)"),
         (["zzz"], "there is no command `zzz` (see `policyengine --help`)"),
+        (
+            ["log", "verfy", "decisions"],
+            "there is no command `verfy`; did you mean `verify`? (see `policyengine log --help`)",
+        ),
+        (["log", "-x"], "there is no option `-x` (see `policyengine log --help`)"),
         (["check"], "missing argument 'PATH...' (see `policyengine check --help`)"),
         (["check", "missing"], "`missing` cannot be read: no such file or directory"),
         (["test", "missing"], "`missing` cannot be read: no such file or directory"),

@@ -139,7 +139,7 @@ def test_check_reports_what_is_broken_and_what_is_not_settled(run, policy):
         "error[PE358]: the invariant `apart` is broken: the set allows it (read by User on Doc)"
         in done.out
     )
-    assert "`policyengine prove --invariant apart` writes the request as a test" in done.out
+    assert "`policyengine prove PATH --invariant apart` writes the request as a test" in done.out
     assert done.out.endswith("1 file, 1 rule, 0 tests, 1 invariant: 1 error\n")
 
     done = run("check", policy(SQUARES))

@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             if isinstance(item, nodes.At) and not _has_expectation(items[at + 1 :]):
                 yield warning(
                     "PE459", item.span, "nothing is expected at this moment",
-                    "`at` stands before the expectations that it is for",
+                    "`at` comes before the expectations that it is for",
                 )  # fmt: skip
             later = (
                 one for one in written[test.node.span].items if one.span.start > item.span.start
