@@ -288,3 +288,13 @@ class Objects:
 def _said(part: object) -> object:
     """Return a part of a request, as a dict if it was an object."""
     return part.as_dict() if isinstance(part, Said) else part
+
+
+def named_parts(read: RawRequest, given: RawRequest) -> tuple[object, object] | None:
+    """Return type and id of subject and resource of *given*, which was *read*; None if no objects were."""
+    return None if read is given else (_name(read.subject), _name(read.resource))
+
+
+def _name(part: object) -> object:
+    """Return type and id of a dict, and not the values that are beside them; other parts as they are."""
+    return {"type": part.get("type"), "id": part.get("id")} if type(part) is dict else part

@@ -17,7 +17,7 @@ from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import time_of
 from policyengine.intake.foreign import as_list, plain
-from policyengine.intake.objects import Objects
+from policyengine.intake.objects import Objects, named_parts
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
 from policyengine.intake.undeclared import Reads, Undeclared, read_of
@@ -133,7 +133,7 @@ class Validator:
                 assert moment is not None
                 given.ignored += reading.ignored
                 return target, GivenParts(one, other, context, moment, fields, known)
-        raise InvalidRequest(reading.problems.items)
+        raise InvalidRequest(reading.problems.items, named=named_parts(raw, given))
 
     def given_parts(
         self, raw: RawRequest, target: TargetKey, store: EntityStore | None
@@ -145,7 +145,7 @@ class Validator:
         """
         if store is None and (built := self._built(raw, target)) is not None:
             return built
-        raw = self._objects.request(raw, target)
+        given, raw = raw, self._objects.request(raw, target)
         reading = self._reading(raw, store, target)
         action, *types = target
         asked = ((raw.subject, SUBJECT, types[0]), (raw.resource, RESOURCE, types[1]))
@@ -161,7 +161,7 @@ class Validator:
         reading.others(raw.entities)
         known = reading.known()
         if reading.problems.items:
-            raise InvalidRequest(reading.problems.items)
+            raise InvalidRequest(reading.problems.items, named=named_parts(raw, given))
         subject, resource = (None if part is None else known[part.key_] for part in parts)
         assert context is None or isinstance(context, Record)
         assert moment is not None
@@ -194,12 +194,12 @@ class Validator:
 
     def types(self, raw: RawRequest, store: EntityStore | None) -> tuple[str, str]:
         """Return the types of subject and resource; raises `InvalidRequest` where one of them has none."""
-        raw = self._objects.request(raw)
+        given, raw = raw, self._objects.request(raw)
         reading = self._reading(raw, store)
         subject = reading.entity(raw.subject, SUBJECT, None)
         resource = reading.entity(raw.resource, RESOURCE, None)
         if subject is None or resource is None:
-            raise InvalidRequest(reading.problems.items)
+            raise InvalidRequest(reading.problems.items, named=named_parts(raw, given))
         return subject.type, resource.type
 
     def type_of(self, part: object) -> str | None:

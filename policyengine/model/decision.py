@@ -547,6 +547,6 @@ def refused(refusal: InvalidRequest, policy: str, asked: Request | None = None) 
     details = FixedDetails(outcome, ((), 0), reason, public_reason)
     denied = SharedResult(
         False, cause, frozenset(), (), (), policy, details.made,
-        problems=problems, make_request=lambda *_: asked,
+        problems=problems, make_request=lambda *_: asked, named=refusal.named_,
     )  # fmt: skip
     return Decision(False, denied)

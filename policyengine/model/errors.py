@@ -59,10 +59,16 @@ class InvalidPolicy(PolicyError):  # noqa: N818 - the public name says what is t
 
 
 class InvalidRequest(PolicyError):  # noqa: N818 - the public name says what is the matter
-    """A request, an entity or a store does not fit the schema; *problems* says all of it."""
+    """A request, an entity or a store does not fit the schema; *problems* says all of it.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    *named*: type and id of subject and resource, where objects of registered classes were given: for a record of it.
+    """
+
+    def __init__(
+        self, problems: Iterable[Problem], *, named: tuple[object, object] | None = None
+    ) -> None:
         self.problems = tuple(problems)
+        self.named_ = named
         super().__init__("\n".join(map(str, self.problems)))
 
 

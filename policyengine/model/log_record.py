@@ -61,7 +61,7 @@ def log_record(
     """
     values = _Values(private=private, longest=longest)
     try:
-        asked = _request(request, result.what_is_read(), values)
+        asked = _request(request, result, values)
     except Exception:  # noqa: BLE001 - values that do not fit, which is a bug of ours; there is a record nevertheless
         asked = None
     owed = [
@@ -93,15 +93,17 @@ def log_record(
 
 
 def _request(
-    request: Request | None, needs: RequestNeeds | None, values: _Values
+    request: Request | None, result: SharedResult, values: _Values
 ) -> dict[str, Any] | None:
     if request is None:
         return None
+    needs = result.what_is_read()
     if needs is None:  # it was refused: who asked what, and none of the values
+        subject, resource = result.named or (request.subject, request.resource)
         return {
-            "subject": _named(request.subject, values),
+            "subject": _named(subject, values),
             "action": {"name": _short(request.action)} if type(request.action) is str else None,
-            "resource": _named(request.resource, values),
+            "resource": _named(resource, values),
         }
     return values.request(request, needs)
 

@@ -211,7 +211,8 @@ class SharedResult(Struct, frozen=True):
     *masks*: those that may be seen in part, sorted. *obligations*: what is owed, sorted; None for a deny for
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
-    the request. *problems*: of one that was refused. *what_is_read* gives what rules may
+    the request. *problems*: of one that was refused; *named*: type and id of its subject and resource, where the request
+    itself does not say them. *what_is_read* gives what rules may
     read of the request; *make_reason* the reason, sooner than the details do, and *make_until* the moment until which it
     holds; None if only the details say it.
     """
@@ -229,3 +230,4 @@ class SharedResult(Struct, frozen=True):
     what_is_read: WhatIsRead = no_request
     make_reason: MakeReason = no_reason
     make_until: MakeUntil | None = None
+    named: tuple[Any, Any] | None = None

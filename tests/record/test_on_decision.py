@@ -20,6 +20,7 @@ from policyengine import (
     NotRecorded,
     PolicyEngine,
     PolicyHolder,
+    Ref,
     Request,
     SourcedEngine,
 )
@@ -265,3 +266,49 @@ def test_an_event_loop_does_not_wait_for_a_record(waits):
 def test_a_durable_log_waits_and_a_fast_one_does_not(tmp_path):
     with DecisionLog(tmp_path / "a") as durable, DecisionLog(tmp_path / "b", "fast") as fast:
         assert (durable.waits, fast.waits) == (True, False)
+
+
+def test_who_was_refused_is_recorded_where_objects_are_given():
+    class Row:
+        def __init__(self, key: int, owner: str, level: object = 1) -> None:
+            self.key, self.owner, self.level = key, owner, level
+
+    class Person(Row): ...
+
+    class Doc(Row): ...
+
+    seen: list[Decision] = []
+    engine = PolicyEngine.from_text("""
+        package notes
+        entity Person { level: int }
+        entity Doc { owner: Person }
+        action read by Person on Doc with { count: int }
+        permit own: read when resource.owner == subject and subject.level > context.count
+    """).with_record(seen.append)
+    engine.register(Person, "Person", id="key")
+    engine.register(Doc, "Doc", id="key", owner=Ref("owner"))
+    ann, plan = Person(1, ""), Doc(2, "1")
+    asked = [
+        (ann, "read", plan, {"count": "x"}), (Person(1, "", 0.5), "read", plan, {"count": 0}),
+        (ann, "reed", plan, {"count": 0}), (plan, "read", plan, {"count": 0}),
+        (ann, "read", {"type": "Doc", "id": "2", "properties": {}}, {"count": 0}),
+    ]  # fmt: skip
+    for parts in asked:
+        with pytest.raises(InvalidRequest):
+            engine.decide(*parts)
+    engine.decide_many(asked)
+    list(engine.decide_each(asked))
+    with pytest.raises(InvalidRequest):
+        engine.bind(ann).decide("read", plan, {"count": "x"})
+
+    assert len(seen) == 16
+    for decision in seen:
+        request = decision.to_log()["request"]
+        first = ("Doc", "2") if decision.request.subject is plan else ("Person", "1")
+        assert (request["subject"]["type"], request["subject"]["id"]) == first
+        assert request["resource"] == {"type": "Doc", "id": "2"}
+    nobody, unsaved = Person(None, ""), Doc(None, "1")  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest):
+        engine.decide(nobody, "read", unsaved, {"count": 0})
+    request = seen[-1].to_log()["request"]
+    assert (request["subject"], request["resource"]) == (None, None)
