@@ -490,16 +490,18 @@ class PolicyEngine(Decider, Immutable):
         """Say why a request is decided as it is: gate by gate, with the values that decided.
 
         Takes what `decide` takes, or `decision.request`. *seconds*: how long at most to search for what would allow
-        it, None for as many steps as a search may take.
+        it, None for as many steps as a search may take. Raises `TimeoutError`, but with None, if the rest looks at
+        more than 1,500,000 elements of sets.
         """
-        from policyengine.explain import explain
+        from policyengine.explain import MOST_EXPLAINED, explain, limited_unless_set
         from policyengine.intake.raw import given_request
 
         if seconds is not None:
             check_seconds("seconds", seconds, least=0)
         parts = subject, action, resource, context, now, fields, entities
         request = self._intake.request(given_request(*parts))
-        return explain(self._checked(), request, seconds=seconds)
+        with limited_unless_set(None if seconds is None else MOST_EXPLAINED):
+            return explain(self._checked(), request, seconds=seconds)
 
     def timeline(
         self,

@@ -113,6 +113,8 @@ def _explain_request(
         if format == "json":
             click.echo(refused(refusal, engine.digest).ignoring(raw.ignored).to_bytes().decode())
         raise not_fitting(refusal) from None
+    except TimeoutError as problem:
+        raise FailingInput(str(problem)) from None
     if format == "json":
         say_json(explanation.to_json(audience))
         return FINE

@@ -10,11 +10,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from time import monotonic
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from attrs import define
 
 T = TypeVar("T")
+
+MOST_EXPLAINED: Final = 1_500_000
+"""The elements of sets that rules look at for an explanation, beside the search for what would allow: some seconds."""
 
 
 class _OutOfTime(BaseException):
@@ -44,6 +47,16 @@ def limited(deadline: float | None, steps: int | None = None) -> Iterator[None]:
         ) from None
     finally:
         _LIMIT.reset(token)
+
+
+@contextmanager
+def limited_unless_set(steps: int | None) -> Iterator[None]:
+    """Raise `TimeoutError` after so many *steps*, if there is no other limit around; None sets none."""
+    if steps is None or _LIMIT.get() is not None:
+        yield
+        return
+    with limited(None, steps=steps):
+        yield
 
 
 def in_time(elements: Iterable[T]) -> Iterable[T]:

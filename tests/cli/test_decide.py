@@ -228,6 +228,18 @@ def test_a_request_that_does_not_fit_cannot_be_explained(fails, shop: Path, requ
     assert line.startswith("the request does not fit the policies: subject.properties.suspended")
 
 
+def test_an_explanation_that_takes_too_long_is_an_error_of_one_line(fails, monkeypatch, tmp_path):
+    monkeypatch.setattr("policyengine.explain.MOST_EXPLAINED", 1)
+    monkeypatch.chdir(tmp_path)
+    Path("many.policy").write_text(
+        "package many entity User { has: set<int> } entity File"
+        " action read by User on File permit small: read when every h in subject.has: h > 0"
+    )
+    user = {"type": "User", "id": "u", "properties": {"has": [1, 2]}}
+    asked = {"subject": user, "action": {"name": "read"}, "resource": {"type": "File", "id": "f"}}
+    assert "takes too long" in fails("explain", "many.policy", "-r", saved(asked))
+
+
 def test_a_code_is_explained(run):
     done = run("explain", "pe205")
     assert done.code == 0

@@ -8,6 +8,7 @@ import pytest
 
 from policyengine import PolicyEngine
 from policyengine.explain import limited
+from policyengine.testing.assertions import Assertions
 
 WORLD = """\
 package p
@@ -217,3 +218,36 @@ permit shared: read when {rule}
             {"type": "File", "id": "f", "properties": {"groups": its}},
         )  # fmt: skip
     assert not explanation.outcome.allowed
+
+
+MANY = PolicyEngine.from_text("""
+package many
+entity User { groups: set<int> }
+entity File { groups: set<int> }
+action read by User on File
+permit shared: read when some a in subject.groups: some b in resource.groups: a == b
+""")
+LARGE: dict[str, Any] = {
+    "subject": {"type": "User", "id": "u", "properties": {"groups": [*range(30)]}},
+    "action": "read",
+    "resource": {"type": "File", "id": "f", "properties": {"groups": [*range(100, 130)]}},
+}
+
+
+def test_an_explanation_ends_where_rules_look_at_too_many_elements(monkeypatch):
+    monkeypatch.setattr("policyengine.explain.MOST_EXPLAINED", 500)
+    for seconds in (0.0, 10.0):
+        with pytest.raises(TimeoutError, match="takes too long"):
+            MANY.explain(**LARGE, seconds=seconds)
+    subject = LARGE["subject"]
+    with pytest.raises(TimeoutError):
+        MANY.bind(subject).explain("read", LARGE["resource"])
+    assert not MANY.explain(**LARGE, seconds=None).outcome.allowed
+    monkeypatch.undo()
+    assert not MANY.explain(**LARGE, seconds=0.0).outcome.allowed
+
+
+def test_a_failing_assertion_has_the_reason_where_an_explanation_takes_too_long(monkeypatch):
+    monkeypatch.setattr("policyengine.explain.MOST_EXPLAINED", 500)
+    with pytest.raises(AssertionError, match="expected allow, got: "):
+        Assertions(MANY).allowed(*LARGE.values())
