@@ -73,9 +73,8 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
             if not self._is_asked_first_by(handler):
                 handler.ownership_layers[0].routes.remove(route)  # where it is by now
                 raise ImproperlyConfiguredException(f"{route.path} would be served unchecked")
-        found.__class__ = self._looking_again(
-            type(found)
-        )  # its objects have no attributes of their own
+        # Its objects have no attributes of their own, in which a method could be put.
+        found.__class__ = self._looking_again(type(found))
 
     def _is_asked_first_by(self, handler: BaseRouteHandler) -> bool:
         return not _is_own(handler) and handler.resolve_guards()[:1] == [self.refuse_undeclared]

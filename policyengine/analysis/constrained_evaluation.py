@@ -106,9 +106,8 @@ def _meaning(state: ConstrainedRequest, expr: nodes.Expr, typing: Typing, env: E
             return lower(text)
         case nodes.Call(name, arguments) if not isinstance(typing.binding_of(expr), Definition):
             given = [of(argument) for argument in arguments]
-            if any(
-                map(is_unknown, given)
-            ):  # of a function it is known that it gives the same of the same
+            # Of a function it is known that it gives the same of the same.
+            if any(map(is_unknown, given)):
                 return state.value(typing.type_of(expr), ("call", name.name, *map(key_of, given)))
     return meaning_of(expr, typing, env)
 

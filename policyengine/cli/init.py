@@ -39,9 +39,8 @@ def command(directory: str, like: str, format: str) -> int:
     """
     folder = Path(directory)
     texts = dict(_texts(_starter(like)))
-    taken = [
-        name for name in texts if os.path.lexists(folder / name)
-    ]  # a link that leads nowhere, too
+    # A link that leads nowhere takes a name as well.
+    taken = [name for name in texts if os.path.lexists(folder / name)]
     if taken:
         raise FailingInput(f"`{folder / taken[0]}` exists already; nothing was written")
     for name, text in texts.items():

@@ -418,12 +418,10 @@ def write_grounds(rules: Sequence[Rule], gates: Sequence[str], module: Module) -
             for conditions, owed in opening[gate]:
                 with emitter.uncertain():
                     test = emitter.in_order(conditions)
-                    if not all(
-                        isinstance(expr, ir.Const) for expr in owed
-                    ):  # a permit that cannot owe it fails
-                        made = call(
-                            "frozenset", ast.Tuple(list(map(emitter.emit, owed)), ast.Load())
-                        )
+                    # A permit fails if what it owes cannot be computed, or has no hash.
+                    if not all(isinstance(expr, ir.Const) for expr in owed):
+                        values = ast.Tuple(list(map(emitter.emit, owed)), ast.Load())
+                        made = call("frozenset", values)
                         test.append(compare(made, ast.IsNot(), ast.Constant(None)))
                     tests.append(conjunction(test))
             shut = _adding(negated(disjunction(tests)), next(bit))

@@ -46,9 +46,11 @@ ROW: Final = "row"
 """The parameter that has the constants of one rule of many of the same shape."""
 
 _RESERVED: Final = (*ROOTS, *FROM.values(), *EXPORTED, *ANSWERING, TURNS, "take")
-_DEEPEST = 14
-_MOST_LOOPS = 8  # in one another: Python takes 20
+_DEEPEST: Final = 14
 """Levels of `ir` in one Python expression; each may take several levels of Python."""
+
+_MOST_LOOPS: Final = 8
+"""Loops in one another in one function: Python takes 20."""
 
 _ARITHMETIC: Final[Mapping[ir.Sign, type[ast.operator]]] = {
     "+": ast.Add, "-": ast.Sub, "*": ast.Mult,
@@ -489,9 +491,8 @@ class Emitter(Struct, eq=False):
         with self._fixed():  # Python has no assignment in what a loop goes over
             elements = self.emit(node.over)
         outside = self.scope
-        variable = self._variable(
-            node.local, 0, node.over
-        )  # what `over` depends on was watched as a whole
+        # What `over` depends on was watched as a whole, so an element does not move.
+        variable = self._variable(node.local, 0, node.over)
         self.scope = {**outside, node.local: variable}
         with self._fixed():
             each = self.emit(node.body)

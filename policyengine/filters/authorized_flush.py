@@ -324,7 +324,6 @@ def begin_to_write(connection: Connection) -> None:
         raise AccessRefused("nothing is written in AUTOCOMMIT, where nothing is rolled back")
     if connection.dialect.name == "sqlite":
         driver: Any = connection.connection.driver_connection
-        if (
-            not driver.in_transaction
-        ):  # which begins with some statements only, and not before reading
+        # A transaction begins with some statements only, and not before reading.
+        if not driver.in_transaction:
             connection.exec_driver_sql("BEGIN IMMEDIATE")

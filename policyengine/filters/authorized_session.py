@@ -146,9 +146,8 @@ class _AuthorizedSession(Session):
                     if is_within:
                         raise
                     authorization.reach(problem)
-            is_asked = (
-                checks.has_run or kwargs.get("_add_event") is not None
-            )  # as SQLAlchemy's own does
+            # `_add_event` is what SQLAlchemy's own statements are executed with.
+            is_asked = checks.has_run or kwargs.get("_add_event") is not None
             if not is_asked and authorization.governed.reached(statement):
                 authorization.demand("held objects", "rows come from a listener that kept them")
         finally:

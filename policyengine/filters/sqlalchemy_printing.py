@@ -429,9 +429,8 @@ class Printer:
         parent = self.column(ancestor.parent, at_below)
         step = _rows(below, further, down.c.steps + _ONE).correlate_except(below, down)
         ends = self.false(where, at_below)
-        if (
-            self.dialect == "sqlite"
-        ):  # which reads all rows to skip some if a condition is of them alone
+        # SQLite reads all rows to skip some if a condition is of them alone.
+        if self.dialect == "sqlite":
             ends = case((down.c.steps > 0, ends))
         goes_on = self.compared("==", parent, down.c.id), down.c.steps < ancestor.most, ends
         return down.union(step.where(*goes_on))

@@ -73,9 +73,8 @@ class LogFolder:
         if sync:
             try:
                 os.fsync(self._writing())
-            except (
-                BaseException
-            ):  # what became of the lines is not known, and asking again says nothing
+            except BaseException:
+                # What became of the lines is not known, and asking again says nothing.
                 self._take_back()
                 self._leave()
                 raise

@@ -105,9 +105,8 @@ class OwedTogether(Struct, frozen=True, eq=False):
         """Return what is owed for a request of these roots, each obligation once, in order."""
         found = [part.owed(roots) if isinstance(part, Duty) else part for part in self.parts]
         if self.sorted:
-            return tuple(
-                dict.fromkeys(found)
-            )  # an argument without a hash fails, as it does where they are sorted
+            # An argument without a hash fails here, as it does where they are sorted.
+            return tuple(dict.fromkeys(found))
         return sorted_obligations(found)
 
 

@@ -230,9 +230,8 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     @cached_property
     def explainer(self) -> Explainer:
         """Works out the details of decisions."""
-        from policyengine.runtime.details import (
-            Explainer,  # a deny whose details nobody reads needs none
-        )
+        # A deny whose details nobody reads does not load this.
+        from policyengine.runtime.details import Explainer
 
         rules, judges = self.load()  # two threads may both do so; what they make is equal
         return Explainer(self.target[0], rules, self.gates, judges)

@@ -56,9 +56,8 @@ def read_table(reader: ConstantReader, node: nodes.Expr, type_: Type, scope: Sco
     if isinstance(key, TaxonomyType):
         needed = (term for term, parent in key.parents if parent is None)
     missing = [name for name in needed if name not in rows]
-    if (
-        missing and len(reader.problems) > before
-    ):  # the row that has a mistake may be the missing one
+    # The row that has a mistake may be the missing one.
+    if missing and len(reader.problems) > before:
         return None
     if missing:
         reader.problems.append(table_messages.lacks_rows(node.span, key, missing))

@@ -164,9 +164,8 @@ class ExampleChecker:
         if lets.context(expr) is not None:
             self.problems.append(table_messages.no_party(expr.span))
             return None
-        wanted_type = next(
-            (EntityRefType(name) for name in allowed), None
-        )  # no enumerator is a party
+        # Without any type wanted, a name could be an enumerator, which is no party.
+        wanted_type = next((EntityRefType(name) for name in allowed), None)
         found = checker.infer(expr, NO_GUARDS, wanted_type)
         if isinstance(found, EntityRefType) and found.name in allowed:
             return found.name

@@ -483,9 +483,8 @@ def missing_sign(s: ParseState) -> Diagnostic | None:
         return None
     after = f" after `{s.last_word}`" if s.last_word else ""
     message = f"`{wanted[0]}` is missing{after}, before {s.found}"
-    if (
-        wanted == ["of"] and s.opened and s.last_word != "count"
-    ):  # `(person)`, and not `(count Post)`
+    # `(person)`, and not `(count Post)`
+    if wanted == ["of"] and s.opened and s.last_word != "count":
         message = f"`by` is missing after `(`, before `{s.last_word}`"
     return error("PE112", s.after_last, message, _shape(s))
 

@@ -46,9 +46,8 @@ def parse_all(sources: Sequence[Source], limits: Limits, progress: Progress) -> 
         found: dict[str, Parsed] = {}
         for number, source in enumerate(shares[0], 1):
             found[source.name] = parse(source, limits)
-            progress(
-                number * len(sources) // len(shares[0]), len(sources)
-            )  # the others are as fast
+            # The other processes are as fast as this one.
+            progress(number * len(sources) // len(shares[0]), len(sources))
         trees = {name: data for share in sent() for name, data in share.items()}
     for source in sources:
         data = trees.get(source.name)
