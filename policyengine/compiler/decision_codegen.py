@@ -28,7 +28,7 @@ from policyengine.compiler.emitter import PARTS, Emitter, Module
 from policyengine.compiler.facts import Facts
 from policyengine.compiler.index import indexed
 from policyengine.compiler.lowered import Rule
-from policyengine.compiler.provenance import apart
+from policyengine.compiler.provenance import with_known_by_part
 from policyengine.compiler.python_nodes import (
     assign,
     attribute,
@@ -41,7 +41,7 @@ from policyengine.compiler.python_nodes import (
 )
 from policyengine.compiler.shapes import LEAST
 from policyengine.compiler.shares import Shares, counted
-from policyengine.compiler.simplify import FALSE, TRUE, joined, question, together
+from policyengine.compiler.simplify import FALSE, TRUE, fold_conditions, joined, question
 from policyengine.model.rules import Effect, WaivedEntity
 from policyengine.model.types import DATETIME, EntityRefType, TargetGates, TargetKey
 
@@ -50,7 +50,7 @@ TAKE: Final = "take"
 """The parameter of `decide` that decides requests which must be read or put together first."""
 JUDGE: Final = "judge"
 GROUNDS: Final = ("grounds_of_deny", "grounds_of_allow")
-_SAYS: Final = {
+_DOCSTRINGS: Final = {
     JUDGE: "Return a bit for each rule whose conditions hold, in their order, then for each key that does.",
     GROUNDS[0]: "Return bits of what the reason of a deny depends on.",
     GROUNDS[1]: "Return bits of what the reason of an allow depends on.",
@@ -67,21 +67,21 @@ _WORK: Final[Mapping[type[ir.Expr], int]] = {
 _FEWEST_TOGETHER: Final = 3
 """Fewer questions about one value are asked one by one."""
 
-_MOST_SAID: Final = 16
+_MOST_DOCUMENTED: Final = 16
 """Bits of which the docstring says which rule they are for."""
 
 _AS_OFTEN: Final = 4
 """How many times as often a gate is shut as a forbid is satisfied, about."""
 
 
-class _Class(Struct, eq=False):
+class _Alternatives(Struct, eq=False):
     """Rules of which it matters only whether some one is satisfied, combined; *first* is one."""
 
     first: Rule
     rules: list[Rule]
 
     @classmethod
-    def of(cls, rules: Sequence[Rule]) -> _Class:
+    def of(cls, rules: Sequence[Rule]) -> _Alternatives:
         """Combine *rules*."""
         return cls(rules[0], _combined(rules))
 
@@ -101,8 +101,8 @@ class DecisionWriter(Struct, eq=False):
     asked: Sequence[str] = PARTS
     giving: list[Rule] = field(default_factory=list)
     _forbids: list[Rule] = field(default_factory=list)
-    _permits: dict[str, list[_Class]] = field(default_factory=dict)
-    _exposes: dict[str, list[_Class]] = field(default_factory=dict)
+    _permits: dict[str, list[_Alternatives]] = field(default_factory=dict)
+    _exposes: dict[str, list[_Alternatives]] = field(default_factory=dict)
     _looking_up: dict[str, list[Rule]] = field(default_factory=dict)
     _bits: dict[str, int] = field(default_factory=dict)
 
@@ -112,9 +112,9 @@ class DecisionWriter(Struct, eq=False):
         for gate in self.gates.names:
             permits, exposes = self._of("permit", gate), self._of("expose", gate)
             if self._gives(gate):
-                self._split(gate, _alike(permits), _alike(exposes))
+                self._split(gate, _by_what_they_give(permits), _by_what_they_give(exposes))
             else:
-                self._permits[gate] = [_Class.of(permits)] if permits else []
+                self._permits[gate] = [_Alternatives.of(permits)] if permits else []
 
     def _split(
         self, gate: str, permits: Sequence[list[Rule]], exposes: Sequence[list[Rule]]
@@ -130,8 +130,8 @@ class DecisionWriter(Struct, eq=False):
             self._looking_up[gate], rules = dispatched(rules, marks)
         left = {rule.id for rule in rules}
 
-        def classes(given: Iterable[list[Rule]]) -> list[_Class]:
-            return [_Class(g[0], _combined(r for r in g if r.id in left)) for g in given]
+        def classes(given: Iterable[list[Rule]]) -> list[_Alternatives]:
+            return [_Alternatives(g[0], _combined(r for r in g if r.id in left)) for g in given]
 
         self._permits[gate], self._exposes[gate] = classes(permits), classes(exposes)
 
@@ -145,13 +145,16 @@ class DecisionWriter(Struct, eq=False):
         types = {"subject": subject, "resource": resource}
         by_part = types if self.reached.follows else None
         self._body(Emitter(Module(), DECIDE, shares, careful=False, by_part=by_part))
-        giving = self.giving[:_MOST_SAID]
+        giving = self.giving[:_MOST_DOCUMENTED]
         bits = ", ".join(f"{self._bits[rule.id]} for {rule.id}" for rule in giving)
-        bits += " and so on" if len(self.giving) > _MOST_SAID else ""
+        bits += " and so on" if len(self.giving) > _MOST_DOCUMENTED else ""
         says = "Return the decision" + (f"; an allow gives {bits}." if bits else ".")
         body = self._body(Emitter(module, DECIDE, shares.again(), careful=False, by_part=by_part))
         module.function(
-            DECIDE, says, self._checks() + (apart(body) if by_part else body), optional=(TAKE,)
+            DECIDE,
+            says,
+            self._checks() + (with_known_by_part(body) if by_part else body),
+            optional=(TAKE,),
         )
 
     def _of(self, effect: Effect, gate: str | None = None) -> list[Rule]:
@@ -327,7 +330,7 @@ def _all_conditions(rule: Rule) -> tuple[ir.Expr, ...]:
         dates.append(ir.Binary("<=", ir.Const(DATETIME, rule.valid_from), _NOW, numeric=True))
     if rule.valid_until is not None:
         dates.append(ir.Binary("<", _NOW, ir.Const(DATETIME, rule.valid_until), numeric=True))
-    return together((*dates, *conditions))
+    return fold_conditions((*dates, *conditions))
 
 
 def _conjuncts(conditions: Iterable[ir.Expr]) -> Iterator[ir.Expr]:
@@ -369,7 +372,7 @@ def _is_meant(part: str, waived: WaivedEntity) -> ir.Expr:
     return ir.Binary("==", ir.Id(root), id_)
 
 
-def _alike(rules: Iterable[Rule]) -> list[list[Rule]]:
+def _by_what_they_give(rules: Iterable[Rule]) -> list[list[Rule]]:
     """Return the rules that give the same together."""
     classes: dict[object, list[Rule]] = {}
     for rule in rules:
@@ -400,30 +403,21 @@ def write_grounds(rules: Sequence[Rule], gates: Sequence[str], module: Module) -
     forbids = [_all_conditions(rule) for rule in rules if rule.effect == "forbid"]
     opening: dict[str, list[tuple[Sequence[ir.Expr], list[ir.Expr]]]] = {}
     keys: dict[str, list[ir.Expr]] = {}
-    told: list[Sequence[ir.Expr]] = []
+    explaining: list[Sequence[ir.Expr]] = []
     for gate in gates:
         permits = [rule for rule in rules if (rule.effect, rule.gate) == ("permit", gate)]
         keys[gate] = [rule.conditions[key.number] for rule in permits for key in rule.keys]
         owed = [[part.expr for part in owed_parts(rule)] for rule in permits]
         opening[gate] = list(zip(map(_all_conditions, permits), owed, strict=True))
         if any(rule.because for rule in permits):  # the last is the first if no other is
-            told += [conditions for conditions, _ in opening[gate][:-1]]
+            explaining += [conditions for conditions, _ in opening[gate][:-1]]
 
     def of_deny(emitter: Emitter) -> list[ast.stmt]:
         body, bit = _bits_body(forbids, emitter)[:-1], count(len(forbids))
         if forbids:
             body.append(ast.If(name(GIVEN), [ast.Return(name(GIVEN))], []))
         for gate in gates:
-            tests = []
-            for conditions, owed in opening[gate]:
-                with emitter.uncertain():
-                    test = emitter.in_order(conditions)
-                    # A permit fails if what it owes cannot be computed, or has no hash.
-                    if not all(isinstance(expr, ir.Const) for expr in owed):
-                        values = ast.Tuple(list(map(emitter.emit, owed)), ast.Load())
-                        made = call("frozenset", values)
-                        test.append(compare(made, ast.IsNot(), ast.Constant(None)))
-                    tests.append(conjunction(test))
+            tests = [_opened_by(*permit, emitter) for permit in opening[gate]]
             shut = _adding(negated(disjunction(tests)), next(bit))
             with emitter.uncertain():
                 held = [_adding(emitter.emit(key), next(bit)) for key in dict.fromkeys(keys[gate])]
@@ -434,7 +428,20 @@ def write_grounds(rules: Sequence[Rule], gates: Sequence[str], module: Module) -
 
     asked = [*forbids, *(conditions for opens in opening.values() for conditions, _ in opens)]
     _add_function(module, GROUNDS[0], [*asked, *keys.values()], of_deny)
-    _add_function(module, GROUNDS[1], told, partial(_bits_body, told))
+    _add_function(module, GROUNDS[1], explaining, partial(_bits_body, explaining))
+
+
+def _opened_by(
+    conditions: Sequence[ir.Expr], owed: Sequence[ir.Expr], emitter: Emitter
+) -> ast.expr:
+    """Return the test whether a permit with these conditions holds; it fails if what is *owed* does."""
+    with emitter.uncertain():
+        tests = emitter.in_order(conditions)
+        if not all(isinstance(expr, ir.Const) for expr in owed):
+            # What is owed must be computed, and have a hash.
+            values = ast.Tuple(list(map(emitter.emit, owed)), ast.Load())
+            tests.append(compare(call("frozenset", values), ast.IsNot(), ast.Constant(None)))
+    return conjunction(tests)
 
 
 def _add_function(
@@ -447,13 +454,13 @@ def _add_function(
     shares = Shares(counted(c for conditions in asked for c in conditions))
     write(Emitter(Module(), function, shares, careful=False))
     body = write(Emitter(module, function, shares.again(), careful=False))
-    module.function(function, _SAYS[function], body)
+    module.function(function, _DOCSTRINGS[function], body)
 
 
 def _bits_body(asked: Sequence[Sequence[ir.Expr]], emitter: Emitter) -> list[ast.stmt]:
     """Return the statements that add a bit for each of *asked* of which all conditions hold, and return the bits."""
     body = [assign(GIVEN, ast.Constant(0))]
-    for group in _by_first_question(list(enumerate(map(together, asked)))):
+    for group in _by_first_question(list(enumerate(map(fold_conditions, asked)))):
         inside: list[ast.stmt] = []
         if len(group) == 1:
             [(bit, conditions)] = group

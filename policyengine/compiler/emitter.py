@@ -20,7 +20,14 @@ from msgspec.structs import replace
 
 from policyengine.compiler import ir
 from policyengine.compiler.loops import Level, loop_function
-from policyengine.compiler.provenance import FROM, Variable, apart, known_in, part_of, together
+from policyengine.compiler.provenance import (
+    FROM,
+    Variable,
+    all_known,
+    known_in,
+    part_of,
+    with_known_by_part,
+)
 from policyengine.compiler.python_nodes import (
     assign,
     attribute,
@@ -72,6 +79,11 @@ def by_key(type_: Type, value: Any) -> Any:
 def identifier(prefix: str, rule_id: str) -> str:
     """Return a name for what belongs to a rule."""
     return f"{prefix}_{re.sub('[^A-Za-z0-9_]', '_', rule_id)}"
+
+
+def _key(keys: Sequence[ast.expr]) -> ast.expr:
+    """Return the key of a table: the only one of *keys*, or all of them."""
+    return keys[0] if len(keys) == 1 else ast.Tuple(list(keys), ast.Load())
 
 
 # ---- modules ----------------------------------------------------------------------------
@@ -148,10 +160,11 @@ class Module(Struct, eq=False):
 class Emitter(Struct, eq=False):
     """Turns expressions into Python for one function.
 
-    *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared.
-    *traced*: whether comparisons note when they turn. *careful*: whether reading what is absent
-    fails at once, though no checked rule does that. *unsure*: whether what no request lacks may be absent as well. *scope*: the variables by their names in `ir`.
-    *by_part*: where entities may be known for each part of the request, and not together, the types of the parts.
+    *place*: what the function belongs to, for docstrings. *shares*: None where nothing is shared. *traced*: whether
+    comparisons note when they turn. *careful*: whether reading what is absent fails at once, though no checked rule
+    does that. *unsure*: whether what no request lacks may be absent as well. *scope*: the variables by their names
+    in `ir`. *by_part*: where entities may be known for each part of the request, and not together, the types of the
+    parts.
     """
 
     module: Module
@@ -171,7 +184,7 @@ class Emitter(Struct, eq=False):
         if found:
             return name(found)
         if self._depth == _DEEPEST and ir.children(node):
-            return self._apart(node)
+            return self._as_function(node)
         self._depth += 1
         made = self._emit(node)
         if self.traced and not isinstance(node, ir.Binary):
@@ -186,7 +199,7 @@ class Emitter(Struct, eq=False):
     def returning(self, node: ir.Expr) -> list[ast.stmt]:
         """Return the body of a function of its own that returns the value of *node*."""
         body: list[ast.stmt] = [ast.Return(self.emit(node))]
-        return body if self.by_part is None else apart(body)
+        return body if self.by_part is None else with_known_by_part(body)
 
     def noted(self, node: ir.Expr) -> ast.expr:
         """Return the expression of a value, which notes as well when that is another one."""
@@ -305,7 +318,7 @@ class Emitter(Struct, eq=False):
                 noting = emit(moment), emit(schedule), name("now"), name(TURNS)
                 return call("watch_schedule", *noting)
             case ir.Operation(name_, (ir.Data(str(inner)), ids, *among, ir.Root("entities"))):
-                found = known_in(inner, ids, self.by_part, self.scope) or together()
+                found = known_in(inner, ids, self.by_part, self.scope) or all_known()
                 return call(name_, ast.Constant(inner), *map(emit, (ids, *among)), found)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
@@ -324,7 +337,7 @@ class Emitter(Struct, eq=False):
         if variable and variable.keyed:
             key = name(variable.name)
         if not may_be_part:
-            return ast.Subscript(known or together(), key, ast.Load())
+            return ast.Subscript(known or all_known(), key, ast.Load())
         assert part is not None
         is_part = compare(asked, ast.Eq(), attribute(name(part), "id"))
         return ast.IfExp(is_part, name(part), ast.Subscript(name(FROM[part]), key, ast.Load()))
@@ -332,14 +345,16 @@ class Emitter(Struct, eq=False):
     def _lookup(self, table: ir.Table, keys: list[ast.expr]) -> ast.expr:
         if not keys:
             return self.module.named("table", table, table.entries.get((), table.default))
-        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
         if table.default is False:  # it has nothing but its keys
-            return compare(
-                key, ast.In(), self.module.named("table", table, frozenset(table.entries))
-            )
+            known = self.module.named("table", table, frozenset(table.entries))
+            return compare(_key(keys), ast.In(), known)
         default = self.module.named("nothing", table.default, table.default)
-        look = attribute(self.module.named("table", table, table.entries), "get")
-        return ast.Call(look, [key, default], [])
+        return self._get(table, keys, default)
+
+    def _get(self, table: ir.Table, keys: Sequence[ast.expr], *default: ast.expr) -> ast.expr:
+        """Return the call that gets an entry of *table*, or else None or the *default*."""
+        get = attribute(self.module.named("table", table, table.entries), "get")
+        return ast.Call(get, [_key(keys), *default], [])
 
     def _dispatch(self, node: ir.Dispatch) -> ast.expr:
         found = self._lookup(node.table, list(map(self.emit, node.keys)))
@@ -355,11 +370,9 @@ class Emitter(Struct, eq=False):
         return call(ask, found, self.module.tuple("tests", tests), *map(name, ROOTS))
 
     def _found(self, node: ir.Found) -> ast.expr:
-        keys = list(map(self.emit, node.keys))
-        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
-        look = attribute(self.module.named("table", node.table, node.table.entries), "get")
+        entry = self._get(node.table, list(map(self.emit, node.keys)))
         outside, variable = self.scope, self._variable(ROW, 0, node)
-        row = ast.NamedExpr(ast.Name(variable.name, ast.Store()), ast.Call(look, [key], []))
+        row = ast.NamedExpr(ast.Name(variable.name, ast.Store()), entry)
         self.scope = {**outside, ROW: variable}
         test = self.perhaps(node.test)
         self.scope = outside
@@ -369,10 +382,9 @@ class Emitter(Struct, eq=False):
         self, node: ir.Binary, op: ast.cmpop, table: ir.Table, keys: list[ast.expr]
     ) -> ast.expr:
         """Emit a comparison with a bound that may not be there: quicker than with one at infinity."""
-        look = attribute(self.module.named("table", table, table.entries), "get")
-        key = keys[0] if len(keys) == 1 else ast.Tuple(keys, ast.Load())
+        entry = self._get(table, keys)
         variable = self.module.fresh("bound")
-        found = ast.NamedExpr(ast.Name(variable, ast.Store()), ast.Call(look, [key], []))
+        found = ast.NamedExpr(ast.Name(variable, ast.Store()), entry)
         within = compare(self.perhaps(node.left), op, name(variable))
         return conjunction([compare(found, ast.IsNot(), ast.Constant(None)), within])
 
@@ -508,7 +520,7 @@ class Emitter(Struct, eq=False):
             return made
         return ast.Subscript(ast.Tuple([*before, made], ast.Load()), ast.Constant(1), ast.Load())
 
-    def _apart(self, node: ir.Expr) -> ast.expr:
+    def _as_function(self, node: ir.Expr) -> ast.expr:
         """Emit *node* as a call of a function of its own."""
         scope = {identifier: self.scope[identifier] for identifier in sorted(ir.free(node))}
         more = [variable.name for variable in scope.values()]

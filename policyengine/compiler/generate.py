@@ -47,7 +47,7 @@ from policyengine.compiler.provenance import Variable
 from policyengine.compiler.python_nodes import compare, conjunction, name, negated, put_on_line
 from policyengine.compiler.shapes import LEAST, Shape, Values, join_constants, split_constants
 from policyengine.compiler.shares import Shares, counted, described
-from policyengine.compiler.simplify import TRUE, together
+from policyengine.compiler.simplify import TRUE, fold_conditions
 from policyengine.compiler.turn_codegen import TURNS
 from policyengine.model.rules import RuleHead
 from policyengine.model.types import TargetGates, TargetKey
@@ -300,7 +300,7 @@ def can_fail(rule: Rule) -> bool:
 
 def _turns(rule: Rule) -> bool:
     """Whether the answer of a condition may turn as time goes by."""
-    return any(ir.mentions(condition, "now") for condition in together(rule.conditions))
+    return any(ir.mentions(condition, "now") for condition in fold_conditions(rule.conditions))
 
 
 def _rule_functions(module: Module, rule: Rule) -> Functions:
@@ -347,7 +347,7 @@ def _noting_turns(emitter: Emitter, rule: Rule) -> ast.stmt:
     """Return what asks the conditions of a rule in force, up to the first that is false, and notes when one turns."""
     ends = ((ast.GtE(), rule.valid_from), (ast.Lt(), rule.valid_until))
     asked = [compare(name("now"), op, ast.Constant(end)) for op, end in ends if end is not None]
-    conditions = together(rule.conditions)
+    conditions = fold_conditions(rule.conditions)
     if not asked:
         return ast.Expr(conjunction(emitter.in_order(conditions)))
     with emitter.uncertain():

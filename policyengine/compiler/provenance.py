@@ -76,12 +76,12 @@ def known_in(
     return None if part is None or by_part.get(part) == type_ else name(FROM[part])
 
 
-def together() -> ast.expr:
+def all_known() -> ast.expr:
     """Return all entities that are known for a request."""
     return call("together", *map(name, ("entities", "subject", "resource")))
 
 
-def apart(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
+def with_known_by_part(statements: Sequence[ast.stmt]) -> list[ast.stmt]:
     """Return *statements* of a function, and before them what makes the variables that they read of `FROM`."""
     named = {
         node.id

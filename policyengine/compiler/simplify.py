@@ -228,7 +228,7 @@ def fold_and(node: ir.Expr) -> ir.Expr:
     return replace(node, operands=tuple(kept))
 
 
-def together(conditions: Sequence[ir.Expr]) -> tuple[ir.Expr, ...]:
+def fold_conditions(conditions: Sequence[ir.Expr]) -> tuple[ir.Expr, ...]:
     """Return what is left to ask of *conditions* that are to hold together, in order; `(FALSE,)` if they cannot."""
     match fold_and(ir.And(tuple(conditions))):
         case ir.And(operands):
