@@ -165,11 +165,6 @@ for string in value:
 """
 
 
-def call(function: ast.expr, *arguments: ast.expr) -> ast.expr:
-    """Return a call."""
-    return ast.Call(function, list(arguments), [])
-
-
 # ---- writing ----------------------------------------------------------------------------
 
 
@@ -217,7 +212,7 @@ class Writer(Struct, eq=False):
             few = arguments(type_, name(id_), values, *rest)
             while few[-1] is _ABSENT:
                 few.pop()
-            return assign(part, call(class_, *few))
+            return assign(part, ast.Call(class_, few, []))
 
         return body + self.attributes(type_.attributes, given, made)
 
@@ -228,7 +223,7 @@ class Writer(Struct, eq=False):
         class_ = self.named("made", record_class(type_))
 
         def made(values: Sequence[ast.expr], complete: ast.expr) -> ast.stmt:
-            return assign(part, call(class_, *values, name("NONE"), complete, complete))
+            return assign(part, ast.Call(class_, [*values, name("NONE"), complete, complete], []))
 
         return body + self.attributes(type_.attributes, given, made)
 

@@ -71,12 +71,12 @@ def request_reader(
 ) -> Callable[..., Any]:
     """Return the reader of requests for *target*, of which *readers* read subject, resource and context.
 
-    It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*,
-    its last parameter, makes of subject, resource, context, time and the entities that are known by
-    key, which *gather* puts together, and *together* of parts that were built, unless each passes its check. *apart*: whether subject
-    and resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules
-    follow to other entities; if not, the known ones may be left out. *lined*: whether ancestors of any entity are read. *timed*: whether the time plays any
-    part; if not, 0 is returned for now.
+    It takes these, the time (0 for now), others and the entities of a store, and returns what *finish*, its last
+    parameter, makes of subject, resource, context, time and the entities that are known by key. These *gather* puts
+    together, and *together* of parts that were built, unless each passes its check. *apart*: whether subject and
+    resource can neither be one entity nor one an ancestor of the other. *follows*: whether rules follow to other
+    entities; if not, the known ones may be left out. *lined*: whether ancestors of any entity are read. *timed*:
+    whether the time plays any part; if not, 0 is returned for now.
     """
     action, *names = target
     context = schema.actions[action].context
@@ -131,8 +131,7 @@ def request_reader(
                 expression("not part.carried_", part=part),
             ]
     parts["PASSED"] = conjunction(passed)
-    moment = expression("now or clock()" if timed else "now")
-    parts["MOMENT"] = moment
+    parts["MOMENT"] = _moment(timed=timed)
     decided = _decided(target, checks)
     built = _BUILT.replace(" and PLACED", placed).replace("        DECIDED\n", decided)
     whole = filled(built, **parts)
@@ -165,7 +164,7 @@ def stored_reader(
     writer = Writer(limits)
     body = _without_context(writer, read_context)
     body += filled(
-        _OF_STORED, Resource=writer.named("class", entity_class(resource)),
+        _CONTEXT + _FOUND_IN_STORE, Resource=writer.named("class", entity_class(resource)),
         Context=writer.named("class", record_class(context)), read=writer.named("read", read_context),
     )  # fmt: skip
     parts = (("subject", subject, needs.subject), ("found", resource, needs.resource))
@@ -174,8 +173,8 @@ def stored_reader(
         body += writer.follow_entity(schema, part, type_, needed)
     body += writer.sufficient("context", context, needs.context)
     body += writer.follow(schema, "context", context, needs.context)
-    moment = expression("now or clock()" if timed else "now")
-    body += filled("return finish(subject, found, context, MOMENT, known)", MOMENT=moment)
+    finished = "return finish(subject, found, context, MOMENT, known)"
+    body += filled(finished, MOMENT=_moment(timed=timed))
     return writer.finish(body, (*_PARTS, "now", "known", "finish", "take"))
 
 
@@ -188,10 +187,17 @@ def _without_context(writer: Writer, read: Reader) -> Body:
     return filled("if context is None: context = nothing", nothing=kept)
 
 
-_OF_STORED: Final = """
+def _moment(*, timed: bool) -> ast.expr:
+    """Return the moment of a request: 0 stands for now, which is asked for where time plays a part."""
+    return expression("now or clock()" if timed else "now")
+
+
+_CONTEXT: Final = """
 if type(context) is not Context:
     context = read(NOTHING if context is None else context)
     if type(context) is not Context: return None
+"""
+_FOUND_IN_STORE: Final = """
 found = None
 if type(resource) is dict and len(resource) == 2:
     kind, id_ = resource["type"], resource["id"]
@@ -239,11 +245,6 @@ if stored is not None and stored is not part:
 elif type(part) is dict:
     part = read(part, lined)
 if type(part) is not Class: return None
-"""
-_CONTEXT: Final = """
-if type(context) is not Context:
-    context = read(NOTHING if context is None else context)
-    if type(context) is not Context: return None
 """
 
 

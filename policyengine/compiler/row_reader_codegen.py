@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from policyengine.compiler.code_templates import Body, expression, filled
 from policyengine.compiler.python_nodes import assign, name
-from policyengine.compiler.reader_codegen import Reader, Writer, call
+from policyengine.compiler.reader_codegen import Reader, Writer
 from policyengine.model.entities import arguments, entity_class
 from policyengine.model.limits import Limits
 from policyengine.model.types import EntityType, RecordType
@@ -88,7 +88,7 @@ def row_reader(
         ast.Constant(True),
     ]
     given = arguments(type_, name("id_"), found, *rest)
-    made = call(writer.named("made", entity_class(type_)), *given)
+    made = ast.Call(writer.named("made", entity_class(type_)), [*given], [])
     return writer.finish([*body, ast.Return(made)], ("row",))
 
 
@@ -97,7 +97,7 @@ def _from_row(writer: Writer, row: str, value: str, source: RowAttribute) -> Bod
     if isinstance(source.source, str):
         get: ast.expr = ast.Attribute(name(row), source.source, ast.Load())
     else:
-        get = call(writer.named("source", source.source), name(row))
+        get = ast.Call(writer.named("source", source.source), [name(row)], [])
     body: Body = [assign(value, get)]
     if source.convert is not None:
         plain, convert = (
