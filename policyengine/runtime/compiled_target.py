@@ -76,13 +76,12 @@ class ByRules(dict[int, Kept]):
 class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
     """The compiled rules of one target.
 
-    *timed*: whether time plays any part, *follows* whether some rule follows to other
-    entities, *lined* whether one reads ancestors; *owing*: whether a forbid may owe something. *gates*: those that apply; *giving*: ids of the rules
-    that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the
-    context. *module*: the generated functions by name; it is given what they ask and answer with.
-    *load* makes the rules, and the functions that judge them all; *make_specializer*
-    what specializes it for subjects, None where that is of no use; *source* the text of what was generated.
-    *needs*: what the rules may read.
+    *timed*: whether time plays any part. *follows*: whether some rule follows to other entities. *lined*: whether
+    one reads ancestors. *owing*: whether a forbid may owe something. *gates*: those that apply. *giving*: ids of the
+    rules that `decide` reports on an allow, a bit each. *classes*: of the subject, the resource and the context.
+    *module*: the generated functions by name; it is given what they ask and answer with. *load* makes the rules, and
+    the functions that judge them all; *make_specializer* what specializes it for subjects, None where that is of no
+    use; *source* the text of what was generated. *needs*: what the rules may read.
     """
 
     digest: str
@@ -171,8 +170,8 @@ class CompiledTarget(Struct, eq=False, dict=True, weakref=True):
 
     def allow(self, given: int, *parts: Any) -> Decision:
         """Return an allow of which something that is owed must be computed."""
-        answer, together = self._owing[given]
-        owed = together.owed(self._request(*parts).roots)
+        answer, owed_together = self._owing[given]
+        owed = owed_together.owed(self._request(*parts).roots)
         return Decision(True, replace(answer, obligations=owed), *parts)
 
     @cached_property

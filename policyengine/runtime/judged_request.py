@@ -40,10 +40,10 @@ _MOST_FRAMES: Final = 8
 class JudgedRequest(Struct, eq=False, dict=True):
     """The verdicts on the rules that count and are in force, and what they amount to together.
 
-    *action*: what was asked for. *verdicts*: by gate, then name; *gates*: those that apply; *fields*: those that
-    were asked for. *shared*: whether it is the same for other requests, but for what *owing_own* owe, the rules that owe
-    something of a request's own. *directory*: of all rules; *now*, where some were passed over, of which it is known that they are not
-    satisfied; else None. It is never changed.
+    *action*: what was asked for. *verdicts*: by gate, then name. *gates*: those that apply. *fields*: those that were
+    asked for. *shared*: whether it is the same for other requests, but for what *owing_own* owe, the rules that owe
+    something of a request's own. *directory*: of all rules. *now*: the moment, where rules were passed over of which
+    it is known that they are not satisfied; else None. It is never changed.
     """
 
     action: str
