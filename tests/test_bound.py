@@ -327,6 +327,7 @@ def test_where_time_plays_no_part_it_is_not_asked_for(engine: PolicyEngine):
             assert [decision.allowed for decision in found] == [True, False, False]
 
 
+@pytest.mark.usefixtures("clock")
 def test_subjects_that_answer_in_too_many_ways_use_the_whole():
     rules = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))
     engine = PolicyEngine.from_text(POLICY + rules)
@@ -385,6 +386,7 @@ def test_a_forbid_that_fails_before_what_an_answer_refutes_denies():
         assert found.allowed is (resource is doc)
 
 
+@pytest.mark.usefixtures("clock")
 def test_what_is_long_is_left_to_the_whole_sooner(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("policyengine.runtime.specialization._MOST_RULES", 500)
     tagged = "\n".join(f'permit r{i}: read when "t{i}" in subject.tags' for i in range(10))

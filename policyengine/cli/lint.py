@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 from attrs import Factory, evolve, frozen
 
+from policyengine.cli.asking import now_option
 from policyengine.cli.completing import lint_rules
 from policyengine.cli.left_open import budget_option, left_open
 from policyengine.cli.loading import cache_option, paths_argument, read_policies, the_cache
@@ -88,6 +89,7 @@ def _list_rules(context: click.Context, _: click.Parameter, wanted: bool) -> Non
 )
 @click.option("--fix", is_flag=True, help="Make all fixes that are safe.")
 @budget_option
+@now_option("Find waivers that have run out by that moment. Without it: the present.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what --fix would change.")
 @click.option(
     "--format",
@@ -103,6 +105,7 @@ def command(
     ignore: tuple[str, ...],
     fix: bool,
     budget: float,
+    now: str | None,
     diff: bool,
     format: Literal["text", "json", "sarif", "github"],
 ) -> int:
@@ -124,6 +127,7 @@ def command(
       policyengine lint policies/x --select shadowed-rule
       policyengine lint --each policies                       every folder there is a set
       policyengine lint policies/x --diff
+      policyengine lint policies/x --now 2027-06-30           what will have run out
       policyengine lint policies/x --format sarif > lint.sarif
       policyengine explain PE403                              what a rule means
 
@@ -136,7 +140,7 @@ def command(
 
     def act(paths: tuple[str, ...]) -> int:
         configuration = _configuration(paths[0], select, ignore)
-        return _lint_set(paths, configuration, budget, format, fix=fix, diff=diff)
+        return _lint_set(paths, configuration, budget, now, format, fix=fix, diff=diff)
 
     return run_on_sets(paths, act, each=each, text=format in {"text", "github"})
 
@@ -145,6 +149,7 @@ def _lint_set(
     paths: tuple[str, ...],
     configuration: Configuration,
     budget: float,
+    now: str | None,
     format: Literal["text", "json", "sarif", "github"],
     *,
     fix: bool,
@@ -153,7 +158,7 @@ def _lint_set(
     """Lint one set, and show or write what was found."""
     sources, problems = read_policies(paths)
     with working("linting the policies"):
-        linted = _lint(sources, problems, configuration, paths, budget, fixing=fix or diff)
+        linted = _lint(sources, problems, configuration, paths, budget, now, fixing=fix or diff)
     if diff:
         for before, text in linted.changed:
             show_diff(before, text, "fixed")
@@ -172,12 +177,14 @@ def _lint(
     configuration: Configuration,
     paths: Sequence[str],
     seconds: float,
+    now: str | None,
     *,
     fixing: bool,
 ) -> _Linted:
     from policyengine.analysis.budget import Budget
     from policyengine.lint.fixing import BrokenFixError
     from policyengine.lint.linter import examine
+    from policyengine.model.values import parse_datetime
     from policyengine.pipeline import check_sources
     from policyengine.proving.proof_memory import recall
 
@@ -185,13 +192,14 @@ def _lint(
     if checked is None:
         return _Linted(diagnostics)
     budget, asked, too_many = Budget.lasting(seconds), 0, 0
+    moment = None if now is None else parse_datetime(now)
     known = recall(the_cache(), paths, checked, seconds)
     proved = [name for name, proof in known.items() if proof.answer == "proved"]
     not_settled: Mapping[str, int] = {}
 
     def find(checked: CheckedSet) -> Diagnostics:
         nonlocal asked, not_settled, too_many
-        linted = examine(checked, configuration, budget=budget, proved=proved)
+        linted = examine(checked, configuration, now=moment, budget=budget, proved=proved)
         asked, not_settled, too_many = linted.asked, linted.not_settled, linted.too_many
         return linted.found
 

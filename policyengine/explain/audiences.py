@@ -29,6 +29,7 @@ from policyengine.explain.evidence import (
     State,
 )
 from policyengine.model.outcome import Audience
+from policyengine.model.shown import plural
 from policyengine.model.types import Changer
 from policyengine.semantics.visibility import PRIVATE
 
@@ -44,6 +45,9 @@ _OF_FORBIDS: Final[Mapping[str, str]] = {"satisfied": "applies", "not satisfied"
 
 _COUNTING: Final = ("satisfied", "waived")
 """The states in which a permit opens its gate."""
+
+_OTHERS: Final = "what rules here are for"
+"""The kind of conditions that name what other requests have."""
 
 _MOST_NAMED: Final = 8
 """The number of places that a line names."""
@@ -77,8 +81,9 @@ def to_json(explanation: Evidence, audience: Audience) -> dict[str, Any]:
     if audience == "auditor" or not explanation.until_hidden:
         document["valid_until"] = explanation.valid_until
     if audience != "user":
-        gates = (_gate_json(gate, audience) for gate in explanation.gates)
-        document |= {"rules": list(outcome.rules), "gates": list(gates)}
+        gates = [_gate_json(gate, audience) for gate in explanation.gates]
+        rules, more = (outcome.rules, 0) if audience == "auditor" else explanation.listed
+        document |= {"rules": list(rules), "more_rules": more, "gates": gates}
     offers = _offers(explanation, audience)
     document["would_allow"] = [
         [_change_json(change, audience) for change in changes] for changes in offers.changes
@@ -106,19 +111,29 @@ def _gate_json(gate: GateExplanation, audience: Audience) -> dict[str, Any]:
         "question": gate.question,
         "opened": gate.opened,
         "rules": [_rule_json(rule, audience) for rule in _rules(gate, audience)],
+        "more_rules": _for_others(gate, audience),
     }
 
 
 def _rules(gate: GateExplanation, audience: Audience) -> Iterator[RuleExplanation]:
     """Give the rules of a gate that concern *audience*, those that decided or came nearest first."""
-    relevant = [
-        r
-        for r in gate.rules
-        if _nearest(r, audience) or (r.decided and (gate.opened or r.effect == "forbid"))
-    ]
-    yield from relevant
+    relevant = [rule for rule in gate.rules if _is_relevant(rule, gate, audience)]
     if audience == "auditor":
+        yield from relevant
         yield from (rule for rule in gate.rules if rule not in relevant)
+    else:
+        yield from (rule for rule in relevant if not rule.for_others)
+
+
+def _for_others(gate: GateExplanation, audience: Audience) -> int:
+    """Count the rules of a shut gate that are not shown to *audience*, since they are for other requests."""
+    if audience == "auditor" or gate.opened:
+        return 0
+    return sum(rule.for_others for rule in gate.rules)
+
+
+def _is_relevant(rule: RuleExplanation, gate: GateExplanation, audience: Audience) -> bool:
+    return _nearest(rule, audience) or (rule.decided and (gate.opened or rule.effect == "forbid"))
 
 
 def _nearest(rule: RuleExplanation, audience: Audience) -> bool:
@@ -130,7 +145,9 @@ def _state_of(rule: RuleExplanation, audience: Audience) -> State:
 
 
 def _conditions(rule: RuleExplanation, audience: Audience) -> tuple[Condition, ...]:
-    return rule.conditions if audience == "auditor" else rule.seen
+    if audience == "auditor":
+        return rule.conditions
+    return tuple([condition for condition in rule.seen if not condition.names_others])
 
 
 def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
@@ -162,7 +179,10 @@ def _rule_json(rule: RuleExplanation, audience: Audience) -> dict[str, Any]:
 
 def _hidden_kinds(rule: RuleExplanation) -> Iterator[str]:
     """Name the kinds of the values that the hidden conditions of a rule depend on, each once."""
-    yield from dict.fromkeys(kind for condition in rule.conditions for kind in condition.hidden)
+    kinds = dict.fromkeys(kind for condition in rule.conditions for kind in condition.hidden)
+    yield from kinds
+    if any(condition.names_others for condition in rule.conditions):
+        yield _OTHERS
 
 
 def _condition_json(condition: Condition) -> dict[str, Any]:
@@ -232,6 +252,9 @@ def lines(explanation: Evidence, audience: Audience) -> Iterator[Line]:
             yield Line("  no rule covers the request")
         for rule in rules:
             yield from _rule_lines(rule, audience)
+        others = _for_others(gate, audience)
+        if others:
+            yield Line(f"  and {plural(others, 'rule')} for other requests")
 
 
 def _state(gate: GateExplanation) -> tuple[str, Tone]:

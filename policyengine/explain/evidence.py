@@ -56,7 +56,8 @@ class Condition:
     *text* as it was written; *wanted*: the value it must have; *holds*: whether it had it, None
     where evaluation did not come that far; *values*: the values that it read; *failing*: the operands
     that made it fail; *inside*: the definitions that it called and the elements that decided. *hidden*
-    names the kinds of the values that are for the auditor alone, if it depends on such.
+    names the kinds of the values that are for the auditor alone, if it depends on such. *names_others*: whether
+    it names what other requests than this have, as another tenant.
     """
 
     text: str
@@ -66,6 +67,7 @@ class Condition:
     failing: tuple[Operand, ...]
     inside: tuple[Inside, ...]
     hidden: tuple[str, ...]
+    names_others: bool
 
 
 @frozen
@@ -75,7 +77,8 @@ class RuleExplanation:
     *decided*: whether it is a determining rule. *nearest*: whether it is a permit of a shut gate of
     which as few conditions fail as of any other. *place* is `file:line`; *waivers*: those that are
     in force for it. *seems_nearest* and *seen* are what *nearest* and *conditions* are if there were
-    no conditions but those that are not hidden, *seems* is the *state* as all may know it.
+    no conditions but those that are not hidden, *seems* is the *state* as all may know it. *for_others*: whether
+    it is a permit for requests that have another value, as another tenant.
     """
 
     id: str
@@ -92,6 +95,7 @@ class RuleExplanation:
     seems_nearest: bool
     seems: State
     seen: tuple[Condition, ...]
+    for_others: bool
 
 
 @frozen
@@ -108,7 +112,8 @@ class GateExplanation:
 class OfferedChange:
     """Another value at one place of the request, in words, and the party that can make the change.
 
-    *hidden*: the place is for the auditor alone, and others see its *kind*; *gives_away*: the other value is.
+    *hidden*: the place is for the auditor alone, and others see its *kind*; *gives_away*: the other value is, since it
+    reveals something hidden, or what other requests have, as another tenant.
     """
 
     by: Changer
@@ -139,11 +144,13 @@ class Offers:
 class Evidence:
     """All that is known of the reasons for a decision, and of the changes that would allow it.
 
+    *listed*: the determining rules that others than the auditor see, and how many there are besides.
     *reason* is for the auditor, *public_reason* the same without values that are hidden from others; so are
     *offers* and *public_offers*. *until_hidden*: whether *valid_until* may reveal something of them, too.
     """
 
     outcome: Outcome
+    listed: tuple[tuple[str, ...], int]
     reason: str
     public_reason: str
     valid_until: str | None

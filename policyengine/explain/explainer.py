@@ -6,11 +6,12 @@ tracing at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from time import monotonic
 from typing import Any
 
 from attrs import define, evolve, field
+from msgspec.structs import replace
 
 from policyengine.explain.evidence import (
     Condition,
@@ -30,6 +31,7 @@ from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate, meaning_of
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Definition, Typing
+from policyengine.semantics.keys import comparisons, keys_of
 from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
@@ -40,19 +42,23 @@ def explain(
 ) -> Explanation:
     """Explain the decision on *request*; what would allow it is searched for so many *seconds* at most."""
     env = Env(request, checked.schema, meaning=_each_set_once(request))
-    outcome = interpreter.decided(interpreter.judge_all(checked, env))
+    case = interpreter.judge_all(checked, env)
+    outcome = interpreter.decided(case)
     until = interpreter.valid_until(checked, request, env.meaning)
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
-    explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers)
+    contested = reasons.contested_by_gate(checked, env.target)
+    explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers, contested)
     shut = [gate for gate, opened in outcome.gates if not opened]
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)
     for rule in checked.rules_for(env.target):
         rules[rule.gate].append(explainer.rule(rule, nearest, seeming))
-    reason, public_reason = reasons_of(checked, env)
+    reason, public_reason = reasons_of(case)
     deadline = None if seconds is None else monotonic() + seconds
-    offers = offered(checked, request, deadline)
+    naming_others = frozenset().union(*contested.values())
+    offers = offered(checked, request, naming_others, deadline)
     evidence = Evidence(
         outcome,
+        reasons.listed_of(case),
         reason,
         public_reason,
         None if until is None else moment_text(until),
@@ -62,7 +68,7 @@ def explain(
             for name, opened in outcome.gates
         ),
         offers,
-        offered_to_all(checked, request, outcome, deadline) or offers,
+        offered_to_all(checked, request, outcome, naming_others, deadline) or offers,
         checked.digest,
     )
     return Explanation(evidence)
@@ -103,29 +109,33 @@ def _reads_time(expr: nodes.Expr, typing: Typing) -> bool:
     return False
 
 
-def reasons_of(checked: CheckedSet, env: Env) -> tuple[str, str]:
+def reasons_of(case: interpreter.JudgedRequest) -> tuple[str, str]:
     """Return the reason for the auditor, and the one without what is hidden from others."""
-    case = interpreter.judge_all(checked, env)
     hid = False
 
     def hides(expr: nodes.Expr, typing: Typing) -> bool:
         nonlocal hid
-        hidden = is_hidden(expr, typing, checked.schema)
+        hidden = is_hidden(expr, typing, case.env.schema)
         hid = hid or hidden
         return hidden
 
-    public = reasons.reason_of(evolve(case, env=evolve(env, hides=hides)))
+    public = reasons.reason_of(evolve(case, env=evolve(case.env, hides=hides)))
     return reasons.reason_of(case) if hid else public, public
 
 
 @define
 class _RuleExplainer:
-    """Explains the rules for one request; *decided*: the ids of the determining rules, *mattering*: the waivers of the outcome."""
+    """Explains the rules for one request.
+
+    *decided*: the ids of the determining rules; *mattering*: the waivers of the outcome; *contested*: the paths by which
+    permits of each gate are for different requests.
+    """
 
     checked: CheckedSet
     env: Env
     decided: frozenset[str]
     mattering: Collection[str]
+    contested: Mapping[str, Collection[str]]
     kinds: dict[int, tuple[str, ...]] = field(factory=dict)
     held: dict[int, bool] = field(factory=dict)
 
@@ -168,7 +178,27 @@ class _RuleExplainer:
             rule.id in seeming,
             seems or state,
             seen,
+            any(
+                key.path in self._contested(rule) and not reasons.key_holds(key, rule, self.env)
+                for key in keys_of(rule, self.env.target, self.checked.schema)
+            ),
         )
+
+    def _contested(self, rule: CheckedRule) -> Collection[str]:
+        return self.contested.get(rule.gate, ()) if rule.effect == "permit" else ()
+
+    def _names_others(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
+        """Whether a condition names a constant which the request does not have, of those that other requests have."""
+        contested, env = self._contested(rule), self.env
+        if not contested:
+            return False
+        if all(
+            path not in contested
+            for path, _ in comparisons(conjunct.expr, rule.typings[env.target])
+        ):
+            return False
+        keys = keys_of(replace(rule, conjuncts=(conjunct,)), env.target, self.checked.schema)
+        return not any(len(k.constants) == 1 and reasons.key_holds(k, rule, env) for k in keys)
 
     def _seen(self, rule: CheckedRule) -> list[Conjunct]:
         """Return the conditions that depend on nothing hidden."""
@@ -249,5 +279,6 @@ class _RuleExplainer:
                 failing,
                 inside,
                 self._kinds(rule, conjunct),
+                self._names_others(rule, conjunct),
             )
             reached = reached and bool(holds)

@@ -7,7 +7,7 @@ read something private did not exist; the offers say that such conditions were l
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from attrs import evolve
 from msgspec.structs import replace
@@ -31,15 +31,30 @@ from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
 
 
-def offered(checked: CheckedSet, request: ValidRequest, deadline: float | None = None) -> Offers:
-    """Return the changes that would allow *request*, as far as they are found before the *deadline*."""
+def offered(
+    checked: CheckedSet,
+    request: ValidRequest,
+    naming_others: Collection[str],
+    deadline: float | None = None,
+) -> Offers:
+    """Return the changes that would allow *request*, as far as they are found before the *deadline*.
+
+    *naming_others*: the paths of which another value would name what other requests have.
+    """
     found = search(checked, request, deadline=deadline)
-    changes = tuple(tuple(map(_offered, remedy.changes)) for remedy in found.remedies)
+    changes = tuple(
+        tuple([_offered(change, naming_others) for change in remedy.changes])
+        for remedy in found.remedies
+    )
     return Offers(changes, found.complete, not_tried=found.not_tried)
 
 
 def offered_to_all(
-    checked: CheckedSet, request: ValidRequest, outcome: Outcome, deadline: float | None = None
+    checked: CheckedSet,
+    request: ValidRequest,
+    outcome: Outcome,
+    naming_others: Collection[str],
+    deadline: float | None = None,
 ) -> Offers | None:
     """Return the changes that would allow *request* if conditions on something private did not exist.
 
@@ -59,7 +74,7 @@ def offered_to_all(
     )
     reduced = _only(checked, target, kept)
     if not interpreter.decide(reduced, request).allowed:
-        return evolve(offered(reduced, request, deadline), depends_on_hidden=True)
+        return evolve(offered(reduced, request, naming_others, deadline), depends_on_hidden=True)
     # The missing value is private. Other changes are found without the rules that lack only that.
     denying = [r for r in covering if r.id in outcome.rules]
     changers = {by for rule in denying for by in _changers(rule, target, checked.schema)}
@@ -67,7 +82,7 @@ def offered_to_all(
     env = Env(request, checked.schema)
     lacking = [r for r in kept if r not in covering and interpreter.judge(r, (), env).holds]
     left = _only(checked, target, tuple(r for r in kept if r not in lacking))
-    others = offered(left, request, deadline)
+    others = offered(left, request, naming_others, deadline)
     return evolve(others, changes=(*others.changes, *hidden), depends_on_hidden=True)
 
 
@@ -117,8 +132,13 @@ def _hidden(by: Changer) -> OfferedChange:
     return OfferedChange(by, PRIVATE, "", "", "", hidden=True, gives_away=False)
 
 
-def _offered(change: Change) -> OfferedChange:
+def _offered(change: Change, naming_others: Collection[str]) -> OfferedChange:
     place = change.place
+    path = place.text.removesuffix(" in")
+    names_others = any(
+        f"{one}.".startswith(f"{path}.") or f"{path}.".startswith(f"{one}.")
+        for one in naming_others
+    )
     return OfferedChange(
         place.by,
         PRIVATE if place.private else place.words,
@@ -126,7 +146,7 @@ def _offered(change: Change) -> OfferedChange:
         _in_words(place, change.before),
         _in_words(place, change.after),
         place.hidden,
-        change.gives_away,
+        change.gives_away or names_others,
     )
 
 

@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterator
 
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.shown import in_words, shown_value
+from policyengine.model.types import TargetKey
 from policyengine.model.valid_request import ValidRequest
 from policyengine.reference.evaluation import Env, Trace, evaluate, inside
 from policyengine.reference.interpreter import (
@@ -152,6 +153,17 @@ def contested_paths(case: JudgedRequest, gate: str) -> frozenset[str]:
     return contested(compared(rule, target) for rule in permits_of(case, gate))
 
 
+def contested_by_gate(checked: CheckedSet, target: TargetKey) -> dict[str, frozenset[str]]:
+    """Return for each gate of *target* what its permits compare with constants of which each is for other requests."""
+    permits: dict[str, list[CheckedRule]] = {}
+    for rule in checked.rules_for(target):
+        if rule.effect == "permit" and not rule.advisory:
+            permits.setdefault(rule.gate, []).append(rule)
+    return {
+        gate: contested(compared(rule, target) for rule in rules) for gate, rules in permits.items()
+    }
+
+
 def permits_of(case: JudgedRequest, gate: str) -> list[CheckedRule]:
     """Return the permits of *gate* for the target, whether in force or not."""
     return [
@@ -203,7 +215,11 @@ def listed(checked: CheckedSet, request: ValidRequest) -> tuple[tuple[str, ...],
 
     Of more than `MOST_LISTED_RULES`, only some whose constants the request has.
     """
-    case = judge_all(checked, Env(request, checked.schema))
+    return listed_of(judge_all(checked, Env(request, checked.schema)))
+
+
+def listed_of(case: JudgedRequest) -> tuple[tuple[str, ...], int]:
+    """Return what `listed` does."""
     rules = [v.rule for v in determining(case)]
     if len(rules) <= MOST_LISTED_RULES:
         return tuple(rule.id for rule in rules), 0

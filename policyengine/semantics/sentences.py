@@ -264,9 +264,9 @@ class _Part:
         if view.has_constant(compared):
             return None
         words = view.phrase(compared).text
-        if not self._may_be_shown(compared):
-            return [f"{words} is not what a rule here is for"]
         verb = _verb(view, compared)
+        if not self._may_be_shown(compared):
+            return [f"{words} {verb} not what a rule here is for"]
         return [f"{words} {verb} ", self._value(compared), ", which is not what a rule here is for"]
 
     # ---- values -------------------------------------------------------------------------
@@ -307,7 +307,8 @@ def _is_now(node: nodes.Expr) -> bool:
 
 
 def _verb(view: View, node: nodes.Expr) -> str:
-    return "are" if isinstance(view.type_of(node), SetType) else "is"
+    is_you = view.phrase(node) == YOU
+    return "are" if is_you or isinstance(view.type_of(node), SetType) else "is"
 
 
 def _joined(parts: Parts) -> SentenceText:

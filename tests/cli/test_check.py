@@ -52,6 +52,19 @@ def test_every_mistake_is_shown_with_its_place(run, tmp_path: Path):
     assert done.out.endswith("1 file: 2 errors\n")
 
 
+def test_lint_looks_at_the_moment_that_it_is_given(run, fails, tmp_path: Path):
+    file = tmp_path / "p.policy"
+    file.write_text(
+        WORDS + 'permit a: read when subject.age > 1 waivable because "grown up" cites "1"\n'
+        'waiver w of a for User "u" until 2027-01-31 ticket "T" approved_by "legal"\n'
+    )
+    select = ("--select", "expired-waiver")
+    assert run("lint", file, *select, "--now", "2027-01-30").code == 0
+    found = run("lint", file, *select, "--now", "2027-01-31")
+    assert (found.code, "`w` ran out on 2027-01-31" in found.out) == (1, True)
+    assert "months go from 01 to 12" in fails("lint", file, "--now", "2027-31-01")
+
+
 def test_mistakes_as_json(run, tmp_path: Path):
     file = tmp_path / "p.policy"
     file.write_text(WORDS + "permit a: raed\n")

@@ -110,7 +110,9 @@ def test_compiled_and_reference_say_the_same(judged):
                 asked = loaded.request(**request(rng))
                 decision = loaded.program.decide(asked)
                 assert decision.reason == reasons.reason(loaded.checked, asked)
-                expected = reasons_of(loaded.checked, Env(asked, loaded.checked.schema))
+                expected = reasons_of(
+                    interpreter.judge_all(loaded.checked, Env(asked, loaded.checked.schema))
+                )
                 fresh = loaded.program.decide(asked)  # of which nothing else was asked
                 assert (fresh.reason_for("auditor"), fresh.reason_for("user")) == expected
                 context = json.loads(loaded.program.decide(asked).to_bytes())["context"]
@@ -190,6 +192,14 @@ def test_a_tenant_without_rules_is_told_that():
             "your s is x, which is not what a rule here is for",
         ),
         (
+            ('subject within User "a"', 'subject within User "b"'),
+            "you are not what a rule here is for",
+        ),
+        (
+            ('"a" in resource.w', '"b" in resource.w'),
+            "the w of the user are not what a rule here is for",
+        ),
+        (
             ('"a" in subject.w', '"b" in subject.w'),
             "your w are {z}, which is not what a rule here is for",
         ),
@@ -212,11 +222,11 @@ def test_a_tenant_without_rules_is_told_that():
 def test_constants_that_are_for_others_are_not_named(rules, said):
     text = (
         "package p\nenum E = one | two | three\n"
-        "entity User { s: string, n: int, e: E, a: ip, w: set<string>, o?: int }\n"
+        "entity User in User { s: string, n: int, e: E, a: ip, w: set<string>, o?: int }\n"
         "action read by User on User\n"
     ) + "".join(f"permit r{n}: read when {rule}\n" for n, rule in enumerate(rules))
     properties = {"s": "x", "n": 9, "e": "three", "a": "10.9.9.9", "w": ["z"]}
-    user = {"type": "User", "id": "u", "properties": properties}
+    user = {"type": "User", "id": "u", "properties": properties, "parents": []}
     decision = PolicyEngine.from_text(text).decide(user, "read", user)
     assert decision.reason == said
 
@@ -261,6 +271,7 @@ def test_constants_inside_conditions_of_any_kind_are_not_told(condition):
     assert not decision.allowed
     assert "foreign" not in decision.reason
     assert "foreign" not in decision.to_bytes().decode()
+    assert_names_no_others(engine.explain(decision.request))
 
 
 @pytest.mark.parametrize(
@@ -293,3 +304,57 @@ def test_constants_inside_definitions_are_not_told(define, call):
     assert "foreign" not in decision.reason
     explanation = engine.explain(user, "read", {"type": "Doc", "id": "d"})
     assert explanation.to_json("auditor")["reason"] == decision.reason
+    assert_names_no_others(explanation)
+
+
+def assert_names_no_others(explanation):
+    for audience in ("user", "developer"):
+        assert "foreign" not in json.dumps(explanation.to_json(audience))
+        assert "foreign" not in "".join(explanation.lines(audience))
+    assert "foreign" in "".join(explanation.lines("auditor"))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ['subject within Team "foreign{n}"', 'subject.team == Team "foreign{n}"', 'subject.team.name == "foreign{n}"',
+     'subject.place.town == "foreign{n}"', 'context.net within ip "10.{n}.0.0/16"'],
+)  # fmt: skip
+def test_what_would_allow_names_nothing_that_others_have(condition):
+    rules = "".join(f"permit p{n}: read when {condition.format(n=n)}\n" for n in range(1, 4))
+    engine = PolicyEngine.from_text(
+        "package p\nentity Team { name: string }\nentity Doc\n"
+        "entity User in Team { team: Team, place: { town: string } }\n"
+        f"action read by User on Doc with {{ net: ip }}\n{rules}"
+    )
+    teams = [
+        {"type": "Team", "id": f"foreign{n}", "properties": {"name": f"foreign{n}"}}
+        for n in range(1, 4)
+    ]
+    mine = {"type": "Team", "id": "mine", "properties": {"name": "mine"}}
+    user = {
+        "type": "User",
+        "id": "u",
+        "properties": {"team": {"type": "Team", "id": "mine"}, "place": {"town": "mine"}},
+        "parents": [{"type": "Team", "id": "mine"}],
+    }
+    asked = user, "read", {"type": "Doc", "id": "d"}, {"net": "192.0.2.1"}
+    explanation = engine.explain(*asked, entities=[mine, *teams])
+    assert explanation.to_json("auditor")["would_allow"]
+    for audience in ("user", "developer"):
+        shown = json.dumps(explanation.to_json(audience)) + "".join(explanation.lines(audience))
+        assert "foreign" not in shown
+        assert "10." not in shown
+
+
+def test_a_developer_sees_the_rules_that_are_for_the_request():
+    _, explanation = decide("tenant7", 1)
+    shown = explanation.to_json("developer")
+    (gate,) = shown["gates"]
+    assert [rule["rule"] for rule in gate["rules"]] == shown["rules"] == ["access.t7"]
+    assert gate["more_rules"] == shown["more_rules"] == 299
+    assert [one["text"] for one in gate["rules"][0]["conditions"]] == [
+        'subject.tenant == "tenant7"',
+        "subject.level > 3",
+    ]
+    assert "  and 299 rules for other requests" in [*explanation.lines("developer")]
+    assert len(explanation.to_json("auditor")["gates"][0]["rules"]) == 300

@@ -170,7 +170,7 @@ def _agree(case: Case, request: ValidRequest) -> Outcome:
     expected = interpreter.decide(checked, request)
     _same_outcome(_outcome_of(decision), expected)
     env = Env(request, checked.schema)
-    said = reasons_of(checked, env)
+    said = reasons_of(interpreter.judge_all(checked, env))
     hidden = any(times_hidden(r, env.target, checked.schema) for r in checked.rules_for(env.target))
     until = decision.valid_until, None if hidden else decision.valid_until
     without_details = case.loaded.program.decide(request)
