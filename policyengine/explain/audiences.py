@@ -306,10 +306,13 @@ def _not_tried(offers: Offers, audience: Audience) -> Iterator[str]:
 
 def _said(change: OfferedChange, audience: Audience) -> str:
     who = _WHO[change.by]
+    if change.text == NOW.text and not change.hidden:  # nobody changes it, and it comes by itself
+        shown = not change.gives_away or audience == "auditor"
+        return f"wait until {change.after if shown else 'a later time'} (now {change.before})"
     can = f"{who} can change" if change.by == "nobody" else f"{who}:"
     if change.hidden and audience != "auditor":
         return f"{can} {change.kind}"
-    text = NOW.words if change.text == NOW.text else change.text
+    text = change.text
     if change.gives_away and audience != "auditor":
         return (
             f"{can} {text} to another value (now {change.before})"

@@ -269,3 +269,19 @@ def test_one_change_that_would_allow_is_not_one_of_several(audience):
     assert lines[lines.index("this would allow it:") + 1].startswith(
         "  → the platform: subject.staff"
     )
+
+
+def test_the_time_is_waited_for():
+    engine = PolicyEngine.from_text("""
+        package seeds
+        entity Person
+        entity Accession { embargo: datetime }
+        action look by Person on Accession
+        permit anybody: look
+        forbid embargoed: look when now < resource.embargo because "under embargo"
+    """)
+    seeds = {"type": "Accession", "id": "w1", "properties": {"embargo": "2026-12-24"}}
+    explanation = engine.explain({"type": "Person", "id": "1"}, "look", seeds, now="2026-12-01")
+
+    assert "  → wait until 2026-12-24 (now 2026-12-01)" in explanation.lines("auditor")
+    assert "  → wait until a later time (now 2026-12-01)" in explanation.lines("user")
