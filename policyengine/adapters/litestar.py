@@ -29,6 +29,8 @@ try:
 except ImportError:
     raise ImportError("this needs Litestar: install `policyengine-dsl[litestar]`") from None
 
+from policyengine.adapters.litestar_cache import keep_apart, note_decided
+
 __all__ = ["ExplainBudget", "Guard", "Refusal"]
 
 Connection: TypeAlias = "ASGIConnection[Any, Any, Any, Any]"
@@ -73,6 +75,7 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
             if not self._is_asked_first_by(handler):
                 handler.ownership_layers[0].routes.remove(route)  # where it is by now
                 raise ImproperlyConfiguredException(f"{route.path} would be served unchecked")
+            keep_apart(handler)
         # Its objects have no attributes of their own, in which a method could be put.
         found.__class__ = self._looking_again(type(found))
 
@@ -115,6 +118,7 @@ class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
                 raise _for(connection.scope, refusal) from None
             scope: Any = connection.scope
             scope[_DECISION], scope[_RESOURCE] = decision, about
+            note_decided(scope, decision)
 
         return declared(requirement)
 
