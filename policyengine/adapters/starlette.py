@@ -24,6 +24,8 @@ try:
 except ImportError:
     raise ImportError("this needs Starlette: install `policyengine-dsl[fastapi]`") from None
 
+from policyengine.adapters.undeclared_routes import CHECKED
+
 __all__ = ["ExplainBudget", "Guard", "Refusal", "Requirement"]
 
 
@@ -119,6 +121,7 @@ class Requirement:
             await self.check(HTTPConnection(scope))
             await app(scope, receive, send)
 
+        vars(guarded)[CHECKED] = app
         return declared(guarded)
 
 

@@ -6,6 +6,7 @@ at as Starlette and FastAPI call them: one of a class that is called in another 
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Protocol
@@ -21,6 +22,9 @@ _READ_ONLY: Final = frozenset({"GET", "HEAD"})
 _MAKERS: Final = frozenset({"starlette", "fastapi"})
 _KEPT: Final = ("routes", "_low_priority_routes", "_routes_version")
 """What routers have of routes, and the version by which FastAPI knows whether they have others."""
+CHECKED: Final = "checked_by_policyengine"
+"""The attribute of a declared application that has what answers those who are allowed."""
+_PARAMETER: Final = re.compile(r"\{([^}:]+)")
 LOOKS_AGAIN_AFTER = 0.1
 """Seconds until the parts of all routes are looked at again, which takes some 0.25 µs for each route."""
 
@@ -126,7 +130,15 @@ class UndeclaredRoutes:
     def _lacks_below(self, route: Any, mount: Any, path: str) -> Iterator[tuple[str, Any]]:
         self._seen.note(mount, "app")
         app = _behind_middleware(mount)
-        if f"{path}/*" in self._public or is_declared(app):
+        if f"{path}/*" in self._public:
+            return
+        if is_declared(app):
+            again = self._taken_again(getattr(app, CHECKED, None), {*_PARAMETER.findall(path)})
+            if again is not None:
+                yield (
+                    f"{path}/* (which is decided about by another `{again}` than `{again}` below it)",
+                    route,
+                )
             return
         if isinstance(app, Starlette):
             self._seen.note(app, "router", "middleware_stack", "user_middleware")
@@ -142,6 +154,30 @@ class UndeclaredRoutes:
         if below:
             what = below[0][0]
             yield f"{path}/*{what and f' (there, {what})'}", route
+
+    def _taken_again(self, app: Any, names: set[str]) -> str | None:
+        """Return one of the *names* of parameters that a route of *app* takes from its own path, in the place of those above it."""
+        if isinstance(app, Starlette):
+            self._seen.note(app, "router")
+            app = app.router
+        if not names or not isinstance(app, Router):
+            return None
+        for part in _with_included(app):
+            self._seen.note(part, *(name for name in _KEPT if hasattr(part, name)))
+        for route in _each(self._guard.routes_of(app)):
+            original = getattr(route, "original_route", route)
+            led_to = getattr(route, "starlette_route", None) or route
+            effective = getattr(led_to, "_effective_route", led_to)
+            path = f"{getattr(effective, 'path', None) or ''}{getattr(original, 'host', '')}"
+            found = names.intersection(_PARAMETER.findall(path))
+            if found:
+                return min(found)
+            if isinstance(original, Mount | Host):
+                self._seen.note(effective, "app")
+                again = self._taken_again(_behind_middleware(effective), names)
+                if again is not None:
+                    return again
+        return None
 
     def _is_own(self, part: object, *names: str) -> bool:
         """Whether *part* has one of these methods from somebody else than Starlette or FastAPI, who is not trusted."""
@@ -180,6 +216,15 @@ def _with_included(router: Any) -> Iterator[Any]:
         if hasattr(route, "original_router"):
             yield route
             yield from _with_included(route.original_router)
+
+
+def _each(routes: Iterable[Any]) -> Iterator[Any]:
+    """Give *routes*, and what included routers lead to in their place, which a guard of Starlette does not list."""
+    for route in routes:
+        if hasattr(route, "effective_candidates"):
+            yield from _each(route.effective_candidates())
+        else:
+            yield route
 
 
 def is_made_by_framework(class_: type) -> bool:

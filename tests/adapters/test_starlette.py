@@ -6,8 +6,11 @@ import functools
 from typing import Any
 
 import pytest
+from fastapi import APIRouter, FastAPI
 from starlette.applications import Starlette
 from starlette.endpoints import HTTPEndpoint, WebSocketEndpoint
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Host, Mount, Route, Router, WebSocketRoute
 from starlette.testclient import TestClient, WebSocketDenialResponse
@@ -197,3 +200,57 @@ def test_a_decorator_below_is_fine():
     assert [
         client.get("/plan", headers={"x-user": user}).status_code for user in ("ann", "bob")
     ] == [200, 403]
+
+
+def below(name: str) -> dict[str, Any]:
+    """Return applications that take a part of their own path by a name."""
+
+    def answering() -> PlainTextResponse:
+        return note("below")
+
+    async def answer(request: Any) -> PlainTextResponse:
+        return note("below")
+
+    route, path = Route(f"/{{{name}}}", answer), f"/{{{name}:path}}"
+    api = FastAPI(openapi_url=None)
+    api.include_router(router := APIRouter())
+    router.get(f"/{{{name}}}")(answering)
+    prefixed = FastAPI(openapi_url=None)
+    prefixed.include_router(router := APIRouter(), prefix=f"/{{{name}}}")
+    router.get("")(answering)
+    mounting = FastAPI(openapi_url=None)
+    mounting.include_router(APIRouter(routes=[Mount(path, other)]))
+    return {
+        "a mount that is included": mounting,
+        "a router": Router([route]),
+        "an application": Starlette(routes=[route]),
+        "an operation": api,
+        "the prefix of a router": prefixed,
+        "a mount": Router([Mount(path, other)]),
+        "below a mount": Router([Mount("/", Router([route]))]),
+        "behind a middleware": Router([Mount("/", Router([route]), middleware=[Middleware(GZipMiddleware)])]),
+        "a host": Router([Host(f"{{{name}}}", Router([Route("/{rest:path}", answer)]))]),
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", below("id"))
+def test_what_is_decided_about_is_not_taken_again_below_a_mount(kind: str):
+    def asked(name: str, *, guarded: bool = True, later: bool = False) -> int:
+        inner = below(name)[kind]
+        app: Any = Router([Route("/x", show)]) if later else inner
+        made = Starlette(routes=[Mount("/{id}", Router([Mount("/", may_read.app(app))]))])
+        if guarded:
+            GUARD.install(made)
+        client = TestClient(made, base_url="http://open")
+        if later:
+            client.get("/open/x", headers={"x-user": "bob"})
+            app.routes.append(Mount("/", inner))
+        RAN.clear()
+        status = client.get("/open/plan", headers={"x-user": "bob"}).status_code
+        assert (status == 200) == (RAN != [])
+        return status
+
+    assert asked("id", guarded=False) == 200  # he may see `open`, and is shown `plan`
+    assert asked("id") == 403
+    assert asked("id", later=True) == 403
+    assert asked("name") == 200
