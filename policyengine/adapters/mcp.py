@@ -114,12 +114,12 @@ class Guard(EnforcementPoint, Middleware):
         except Refusal as refusal:
             raise AuthorizationError(refusal.problem["detail"]) from refusal
 
-    async def _passed(self, context: Any, call_next: Any, action: str, given: Any) -> Any:
+    async def _passed(self, context: Any, call_next: Any, action: str, *given: Any) -> Any:
         try:
-            asked = await self.enforced(context.fastmcp_context, action, given)
+            asked = [await self.enforced(context.fastmcp_context, action, one) for one in given]
         except Refusal as refusal:
             raise error_of(refusal) from refusal
-        return await self._passing(asked, call_next, context)
+        return await self._passing(asked[0], call_next, context)
 
     async def _passing(self, asked: tuple[str, Any], call_next: Any, context: Any) -> Any:
         token = decided.set(known := [self, *asked])

@@ -9,6 +9,7 @@ from types import NoneType
 from typing import Any, Final
 from urllib.parse import unquote
 
+from fastmcp.resources.template import expand_uri_template
 from fastmcp.utilities.versions import VersionSpec
 from mcp import MCPError
 
@@ -35,11 +36,13 @@ _KEPT: Final = re.compile("(%(?:25|3F|23|26|3D))", re.IGNORECASE)
 _HIDDEN: Final = re.compile("%(?:2F|5C)", re.IGNORECASE)
 _SEPARATORS: Final = re.compile(r"[/\\]")
 _DOTS: Final = {".", ".."}
+_EMPTY: Final = re.compile(r"^[^/\\]*:[/\\]{4}|[^:/\\][/\\]{2}|[/\\][^/\\]*:[/\\]{3}")
+"""A part without a name, which leads to the same file as a path without it, but after a scheme: a URI may hand on another one."""
 _OF_ENTITIES: Final = {"PE508", "PE509", "PE510", "PE529", "PE590"}
 
 
-def asked_beside(method: str, message: Any) -> tuple[str, dict[str, Any]] | None:
-    """Return the action of a method that FastMCP does not report to middleware; None if it is not known."""
+def asked_beside(method: str, message: Any) -> tuple[Any, ...] | None:
+    """Return the action of a method that FastMCP does not report to middleware, and what it is of; None if it is not known."""
     get = message.get if isinstance(message, Mapping) else functools.partial(getattr, message)
     if method in ("resources/subscribe", "resources/unsubscribe"):
         return READ, {"uri": str(get("uri", None))}
@@ -50,7 +53,22 @@ def asked_beside(method: str, message: Any) -> tuple[str, dict[str, Any]] | None
         ref = ref.model_dump()
     if ref.get("type") == "ref/prompt":
         return GET, {"name": ref.get("name")}
-    return READ, {"uri": str(ref.get("uri"))}
+    uris = _filled(str(ref.get("uri")), get("argument", None), get("context", None))
+    return READ, *({"uri": uri} for uri in uris)
+
+
+def _filled(template: str, argument: Any, context: Any) -> list[str]:
+    """Return *template*, and the URIs that what a client says makes of it: without and with the argument that is completed."""
+    said, completed = (
+        one if isinstance(one, Mapping) else {} if one is None else one.model_dump()
+        for one in (context, argument)
+    )  # fmt: skip
+    known = dict(said.get("arguments") or {})
+    value = completed.get("value")
+    both = {**known, str(completed.get("name")): value} if value else known
+    return [*dict.fromkeys([
+        template, *(expand_uri_template(template, one) for one in (known, both) if one)
+    ])]  # fmt: skip
 
 
 def taken_by(
@@ -74,7 +92,8 @@ def context_of(action: str, given: Mapping[str, Any], type_: RecordType) -> dict
         path, mark, query = whole.partition("?")
         said = _decoded(path)
         # A server that hands a URI on to another may take what is in a fragment for a query.
-        if "?" in fragment or _HIDDEN.search(path) or not _DOTS.isdisjoint(_SEPARATORS.split(said)):
+        hides = _HIDDEN.search(path) or _EMPTY.search(said)
+        if "?" in fragment or hides or not _DOTS.isdisjoint(_SEPARATORS.split(said)):
             return None
         given = {**given, "uri": said + mark + _decoded(query.replace("+", " "))}
     return dict(seen_of(given, type_))

@@ -474,6 +474,49 @@ def test_completions_are_of_what_is_allowed():
             completed(ref)
 
 
+def test_completions_are_of_what_the_client_has_said():
+    from mcp_types import ResourceTemplateReference
+
+    rules = """
+permit all_of_it: read_resource
+forbid secret: read_resource when context.uri startswith "docs://secret/" because "it is secret"
+"""
+    made = guarded(FastMCP("files"), PolicyEngine.from_text(vocabulary(MANIFEST) + rules))
+
+    @made.resource("docs://{folder}/{file}{?all}")
+    def one_of(folder: str, file: str, all: str = "") -> str:
+        return "secret"
+
+    @made.resource("files://{path*}")
+    def at(path: str) -> str:
+        return "secret"
+
+    @made.completion
+    async def complete(ref: Any, argument: Any, context: Any) -> list[str]:
+        return ["a name"]
+
+    def completed(
+        name: str, value: str = "", /, uri: str = "docs://{folder}/{file}{?all}", **known: str
+    ) -> str:
+        ref = ResourceTemplateReference(type="ref/resource", uri=uri)
+        asking: Any = {"name": name, "value": value}
+        try:
+            found = asked(
+                made, lambda client: client.complete(ref, asking, context_arguments=known or None)
+            )
+        except MCPError as refused:
+            return str(refused)
+        return str(found.values[0])
+
+    assert completed("file") == completed("file", folder="open") == "a name"
+    assert completed("file", "x", folder="secret") == "it is secret"
+    assert completed("file", folder="secret", all="1") == "it is secret"
+    assert completed("folder", "secret", file="x") == "it is secret"
+    assert completed("folder", "open", folder="secret", file="x") == "it is secret"
+    assert completed("folder", "..", file="x") == "nothing is permitted here"
+    assert completed("path", "a/", uri="files://{path*}") == "a name"
+
+
 def test_bad_days(tmp_path: Any):
     for broken in (lambda _: None, lambda _: 1 / 0, lambda _: {"type": "Nobody", "id": "x"}):
         made = server()
