@@ -150,6 +150,10 @@ class SubjectRows:
         entities: Any,
         fields: Mapping[str, Collection[str]],
     ) -> None:
+        if not (callable(getattr(bound, "partial", None)) and hasattr(bound, "valid_until")):
+            # Else each statement would be refused by an error of another kind, the first one late.
+            given = type(bound).__name__
+            raise TypeError(f"a subject is bound, `engine.bind(subject)`, and not a `{given}`")
         self._bound, self._mapping, self._verbs = bound, mapping, verbs
         self._context, self._entities, self._fields = context, entities, fields
         self._left: dict[tuple[str, str], Residual] = {}

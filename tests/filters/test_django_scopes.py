@@ -316,6 +316,12 @@ def test_other_names_of_a_table_are_refused(name):
 # ---- scopes -----------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("who", [{"type": "User", "id": "ann"}, None])
+def test_a_subject_that_is_not_bound_is_refused_at_once(who: Any):
+    with pytest.raises(TypeError, match="a subject is bound"):
+        authorized_models(who, GOVERNED)
+
+
 def test_a_scope_is_no_decorator_and_is_not_in_another(database):
     with pytest.raises(TypeError):
         authorized()(lambda: None)  # whose body would be outside, were it a coroutine function

@@ -426,6 +426,15 @@ def test_what_is_hidden_is_written_as_the_rest_is(database):
 # ---- what cannot be ---------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("subject", [ANN, {"type": "User", "id": "ann"}, None, ENGINE])
+def test_a_subject_that_is_not_bound_is_refused_at_once(database: Any, subject: Any):
+    session = Session(database)
+    with pytest.raises(TypeError, match="a subject is bound"):
+        authorized(session, subject, TABLES)
+    assert type(session) is Session
+    session.close()
+
+
 def test_a_table_whose_class_is_not_named_is_not_read(database):
     tables = MappedTables(MAPPING, {Document: Verbs(select="list")})
     with authorized(Session(database), ENGINE.bind(ANN), tables) as session:
