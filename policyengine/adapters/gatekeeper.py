@@ -100,11 +100,11 @@ class Gatekeeper:
         if scope["type"] != "lifespan":
             for route, refusal in known.refused:
                 if route.matches(scope)[0] is Match.FULL:
-                    return await _answer(refusal, scope, receive, send)
+                    return await answer(refusal, scope, receive, send)
         try:
             await self.app(scope, receive, send)
         except Refusal as refusal:
-            await _answer(refusal, scope, receive, send)
+            await answer(refusal, scope, receive, send)
 
     def _look(self) -> _Known:
         router, is_next = _router_in(self.app)
@@ -158,7 +158,7 @@ async def _response(connection: HTTPConnection, refusal: Exception) -> Response:
     return _written(refusal)
 
 
-async def _answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
+async def answer(refusal: Refusal, scope: Scope, receive: Receive, send: Send) -> None:
     """Send the problem; a websocket that was accepted, or cannot be answered so, is closed."""
     answers = "websocket.http.response" in scope.get("extensions", {}) and _ACCEPTED not in scope
     if scope["type"] == "http" or answers:

@@ -19,7 +19,6 @@ from policyengine.model.errors import InvalidRequest
 try:
     from fastmcp import FastMCP
     from fastmcp.exceptions import AuthorizationError, FastMCPError
-    from fastmcp.server.middleware import Middleware
     from fastmcp.tools.base import ToolResult
     from mcp import MCPError
     from mcp_types import CallToolRequestParams
@@ -37,9 +36,10 @@ from policyengine.adapters.mcp_arguments import (
     naming_arguments,
 )  # fmt: skip
 from policyengine.adapters.mcp_last_check import LastCheck, decided
+from policyengine.adapters.mcp_routes import DeclaringMiddleware
 
 
-class Guard(EnforcementPoint, Middleware):
+class Guard(EnforcementPoint, DeclaringMiddleware):
     """Lets calls of a server pass that *decider* allows.
 
     *subject* gives who calls, from the context of FastMCP; it may be asynchronous. *resource* is what actions are on, or gives it:

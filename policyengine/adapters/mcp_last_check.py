@@ -17,6 +17,7 @@ from fastmcp.tools import FunctionTool
 
 from policyengine.adapters.mcp_arguments import GET, READ, error_of, taken_by, version_of
 from policyengine.adapters.mcp_received import lacks, parameters_of, received_by
+from policyengine.adapters.mcp_routes import checked_routes
 from policyengine.adapters.mcp_templates import checked_function, reading, reads_by_itself
 from policyengine.adapters.mcp_vocabulary import action_of
 from policyengine.adapters.refusal import Refusal
@@ -36,7 +37,7 @@ class Enforces(Protocol):
     async def enforced(self, context: Any, action: str, given: Mapping[str, Any]) -> object:
         """Decide about a call, and raise `Refusal` unless it is allowed."""
 
-    def undeclared(self, what: str) -> Refusal:
+    def undeclared(self, what: str, *, log: bool = True) -> Refusal:
         """Return the refusal of something of which nothing is known."""
 
 
@@ -132,10 +133,13 @@ class LastCheck(Transform):
             raise ToolError(refusal.problem["detail"]) from refusal
 
     def install(self, server: Any) -> None:
-        """Check what *server* calls in the end, also tools that middleware injects, whenever that is added."""
+        """Check what *server* calls in the end, also tools that middleware injects, and what it serves beside MCP, whenever that is added."""
         server.add_transform(self)
         found_by = server._get_injected_tool  # noqa: SLF001 - no public name gives them
         vars(server)["_get_injected_tool"] = functools.partial(self._injected, found_by)
+        routes = server._get_additional_http_routes  # noqa: SLF001 - the same
+        checked = checked_routes(routes, self._guard.undeclared)
+        vars(server)["_get_additional_http_routes"] = checked
 
     def is_in_force(self, server: Any) -> bool:
         """Whether *server* asks the guard before all else, and this at last."""
