@@ -103,7 +103,7 @@ class DecisionCache(Decider):
     def __init__(self, engine: PolicyEngine, size: int = 10_000) -> None:
         from policyengine.engine import PolicyEngine
 
-        check_class("engine", engine, PolicyEngine)
+        check_class("engine", engine, PolicyEngine, optional=False)
         if type(size) is not int or size < 1:
             raise ValueError(f"a cache has room for at least one decision, not for {size!r}")
         self._engine = engine

@@ -376,14 +376,18 @@ class PolicyEngine(Decider, Immutable):
         Returns a `BoundSubject`, whose `decide` takes the rest: action, resource and context;
         with *action* a `BoundAction`, whose `decide` takes resource and context. *max_age*: for how
         long it may be used, for it does not see that the subject changes. *entities*: others that the subject
-        refers to, which come along with it, or a store that says what it is instead of the engine's.
+        refers to, which come along with it, or a store instead of the engine's, by which its requests are decided, too.
 
         Raises `InvalidRequest` if the subject does not fit the schema, or no such subject does *action*, or anything.
         """
         from policyengine.bound import BoundAction, BoundSubject
+        from policyengine.intake.store import EntityStore
 
         done = None if action is None else self._intake.action(action)
-        bound = BoundSubject(self, self._intake.subject(subject, done, entities), max_age)
+        built = self._intake.subject(subject, done, entities)
+        # What the requests name is looked up there as well: what is in no store is not one without attributes.
+        engine = self.with_store(entities) if isinstance(entities, EntityStore) else self
+        bound = BoundSubject(engine, built, max_age)
         return bound if done is None else BoundAction(bound, done.name)
 
     def partial(

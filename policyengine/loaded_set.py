@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
-from policyengine.model.settings import check_called
+from policyengine.model.settings import check_called, check_paths, check_texts
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -48,6 +48,8 @@ def load_files(
     """Load the policy files in *paths*, as `PolicyEngine.load` does."""
     from policyengine.pipeline import read_sources  # loading from text is what needs Lark
 
+    paths = tuple(paths)
+    check_paths(paths)
     sources, found = read_sources(paths, limits)
     folder = None if isinstance(cache, bool) else cache
     opened = None
@@ -72,6 +74,8 @@ def load_texts(texts: Iterable[str], obligations: Fulfilled, limits: Limits) -> 
     from policyengine.diagnostics.diagnostic import error
     from policyengine.diagnostics.source import Source, Span
 
+    texts = tuple(texts)
+    check_texts(texts)
     names = [(f"text {number}", text) for number, text in enumerate(texts, 1)]
     found = []
     if not names:

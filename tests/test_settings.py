@@ -10,6 +10,7 @@ from policyengine import (
     CachedSource,
     DecisionCache,
     DecisionLog,
+    InvalidPolicy,
     InvalidRequest,
     Limits,
     PolicyEngine,
@@ -17,9 +18,12 @@ from policyengine import (
     Request,
     SourcedEngine,
     StaleSubject,
+    Timeline,
 )
 from policyengine.adapters.enforcement import EnforcementPoint
 from policyengine.adapters.explain_budget import ExplainBudget
+from policyengine.explain.periods import Answer
+from policyengine.filters.row_filter import Filter
 
 TEXT = """
 package settings
@@ -63,6 +67,15 @@ def _file(tmp_path, monkeypatch):
         (lambda: ENGINE.evaluations({}, accept_now=None), "`accept_now` is True or False"),
         (lambda: ENGINE.bind(ANN, max_age=timedelta(-1)), "`max_age` is a time above 0"),
         (lambda: DecisionCache(TEXT), "`engine` is of the class PolicyEngine"),
+        (lambda: DecisionCache(None), "`engine` is of the class PolicyEngine, and not None"),
+        (lambda: SourcedEngine(None, SOURCE), "`engine` is of the class PolicyEngine, and not N"),
+        (lambda: PolicyEngine.load([FILE]), "each given by itself, and not of the type list"),
+        (lambda: PolicyEngine.load(FILE.encode()), "a path is a string or a `Path`"),
+        (lambda: PolicyEngine.load(None), "a path is a string or a `Path`"),
+        (lambda: PolicyHolder(FILE.encode()), "a path is a string or a `Path`"),
+        (lambda: PolicyHolder(FILE, shadow=[3]), "a path is a string or a `Path`"),
+        (lambda: PolicyEngine.from_text(TEXT.encode()), "is a string, and not of the type bytes"),
+        (lambda: PolicyEngine.from_text(None), "is a string, and not None"),
         (lambda: Limits(set_size="9"), "`set_size` is a whole number"),
         (lambda: Limits(problems=-1), "from 0 on, not -1"),
         (lambda: Limits(entities=True), "`entities` is a whole number"),
@@ -102,6 +115,16 @@ def test_a_setting_that_does_not_fit_is_refused_at_once(make, said):
         make()
 
 
+@pytest.mark.parametrize("load", [PolicyEngine.load, PolicyHolder])
+def test_what_is_no_path_is_named_by_all_that_load(load):
+    """An empty path is a setting that was forgotten, and not the folder in which the service runs."""
+    for paths, said in [
+        (("",), "nothing to load"), ((FILE, ""), "nothing to load"), (("a\0b",), "not the name of a file"),
+    ]:  # fmt: skip
+        with pytest.raises(InvalidPolicy, match=said):
+            load(*paths)
+
+
 @pytest.mark.parametrize(
     ("subject", "action", "place"),
     [
@@ -127,6 +150,23 @@ def test_a_subject_is_bound_with_what_it_refers_to():
     assert ENGINE.bind(ann, entities=[night, all_]).decide("read", PLAN).allowed
     store = ENGINE.store([ann, night, all_])
     assert ENGINE.bind(named, "read", entities=store).decide(PLAN).allowed
+    # What the store does not know is not one without attributes, for a bound subject neither.
+    gone = {"type": "User", "id": "gone"}
+    for resource in ({"type": "Document", "id": "gone"}, {**PLAN, "properties": {"owner": gone}}):
+        codes = set()
+        for decide in (
+            lambda one: ENGINE.with_store(store).decide(named, "read", one),
+            lambda one: ENGINE.decide(named, "read", one, entities=store),
+            lambda one: ENGINE.bind(named, entities=store).decide("read", one),
+            lambda one: ENGINE.bind(named, "read", entities=store).decide(one),
+            lambda one: ENGINE.bind(named, entities=store).decide_many([("read", one, None)])[0],
+        ):
+            try:
+                found = decide(resource)
+                codes.add((found.cause, *(one.code for one in found.problems)))
+            except InvalidRequest as refusal:
+                codes.add(("invalid_request", *(one.code for one in refusal.problems)))
+        assert len(codes) == 1
     boss = {"type": "User", "id": "eve", "properties": {"level": 4}, "parents": []}
     led = {**ANN, "properties": {"level": 1, "boss": {"type": "User", "id": "eve"}}}
     bound = ENGINE.bind(led, entities=(one for one in [boss]))
@@ -258,3 +298,18 @@ def test_all_that_is_said_to_somebody_knows_the_audiences():
         for audience in ("admin", "User", None):
             with pytest.raises(ValueError, match="it is one of user, developer, auditor"):
                 ask(audience)
+
+
+def test_no_answer_is_taken_for_true():
+    """`if engine.partial(…):` would let everybody in: what is left to decide may be that nothing is allowed."""
+    decision = ENGINE.decide(ANN, "read", PLAN)
+    answers = [
+        decision, decision.outcome, ENGINE.explain(ANN, "read", PLAN), ENGINE.partial(action="read", subject=ANN),
+        ENGINE.evaluations({"evaluations": [{}]}), ENGINE.with_store(ENGINE.store([])).actions(ANN, PLAN),
+    ]  # fmt: skip
+    for answer in answers:
+        with pytest.raises(TypeError, match="neither true nor false"):
+            bool(answer)
+    for made in (Answer, Filter, Timeline):
+        with pytest.raises(TypeError, match="neither true nor false"):
+            made.__bool__(None)

@@ -49,13 +49,18 @@ def shared_budget(work: int = FOR_SET) -> Iterator[None]:
         _shared.reset(token)
 
 
+def current_budget() -> Budget:
+    """Return the shared budget, else that of a request."""
+    return _shared.get() or Budget()
+
+
 def nearest(word: str, names: Iterable[str], budget: Budget | None = None) -> str | None:
     """Return the one of *names* that looks most like *word*.
 
     None if none is near, or if *budget* (the shared one, else that of a request) is spent before all
     have been rated.
     """
-    budget = budget or _shared.get() or Budget()
+    budget = budget or current_budget()
     wanted = word[: _LONGEST + 1].casefold()
     if len(wanted) > _LONGEST:
         return None

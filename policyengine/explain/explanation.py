@@ -26,6 +26,13 @@ class Explanation(Immutable):
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
 
+    if not TYPE_CHECKING:  # so that mypy reports `if explanation:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError(
+                "an explanation is neither true nor false: ask `explanation.outcome.allowed`"
+            )
+
     @property
     def outcome(self) -> Outcome:
         """The decision without its wording."""

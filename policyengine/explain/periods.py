@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from attrs import frozen
 
@@ -57,6 +57,11 @@ class Answer:
     masks: tuple[tuple[str, str], ...]
     obligations: tuple[Obligation, ...]
     referrals: tuple[str, ...]
+
+    if not TYPE_CHECKING:  # so that mypy reports `if answer:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError("an answer is neither true nor false: ask `answer.allowed`")
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -136,6 +141,11 @@ class Timeline:
     periods: tuple[Period, ...]
     until: datetime | None
     policy: str
+
+    if not TYPE_CHECKING:  # so that mypy reports `if timeline:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError("a timeline is neither true nor false: ask `timeline.at(now).allowed`")
 
     def at(self, now: datetime) -> Answer:
         """Return the answer at a moment; `ValueError` for one before the first period, or after the last."""

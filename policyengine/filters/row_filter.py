@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -56,6 +57,13 @@ class Filter(Struct, frozen=True, eq=False):
     valid_until: datetime | None
     remaining: Residual | None
     maker: FilterMaker
+
+    if not TYPE_CHECKING:  # so that mypy reports `if filter:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError(
+                "a filter is neither true nor false: ask for its rows, or `filter.predicate`"
+            )
 
     def __repr__(self) -> str:
         return (

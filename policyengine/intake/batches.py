@@ -8,7 +8,7 @@ the document refuses all of it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Struct
@@ -41,6 +41,13 @@ class Evaluations(Struct, frozen=True):
     is_single: bool = False
     problems: tuple[Problem, ...] = ()
     ignored: tuple[str, ...] = ()
+
+    if not TYPE_CHECKING:  # so that mypy reports `if evaluations:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError(
+                "a batch of decisions is neither true nor false: ask `allowed` of each of `evaluations.decisions`"
+            )
 
     def to_json(self) -> dict[str, object]:
         """Return the answer in AuthZEN's shape; a request that does not fit has `context.error` with a status."""

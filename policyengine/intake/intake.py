@@ -26,6 +26,7 @@ from policyengine.model.errors import InvalidRequest, Problem
 from policyengine.model.gaps import SUBJECT
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
+from policyengine.model.request_messages import suggesting_as_one
 from policyengine.model.settings import check_truth
 from policyengine.model.types import ActionType
 from policyengine.model.valid_request import ValidRequest
@@ -259,7 +260,8 @@ class Intake:
             unfit = refusal  # which Python forgets when this ends
             single = self._recorded(lambda: decide(unfit))
             return Evaluations((single,), problems=unfit.problems)
-        return decide_batch(batch, lambda read: self._recorded(lambda: decide(read)))
+        with suggesting_as_one():
+            return decide_batch(batch, lambda read: self._recorded(lambda: decide(read)))
 
     # ---- recording ----------------------------------------------------------------------
 

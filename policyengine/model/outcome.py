@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
-from typing import Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 from msgspec import Struct
 
@@ -117,6 +117,11 @@ class Outcome(Struct, frozen=True):
     advisories: tuple[Advisory, ...]
     waivers: tuple[str, ...]
     errors: tuple[RuleError, ...]
+
+    if not TYPE_CHECKING:  # so that mypy reports `if outcome:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError("an outcome is neither true nor false: ask `outcome.allowed`")
 
 
 Listed: TypeAlias = tuple[tuple[str, ...], int]

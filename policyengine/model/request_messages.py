@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from contextlib import AbstractContextManager
 from datetime import date, datetime
 from typing import Final, TypeAlias, assert_never
 
 from msgspec import Struct, field
 
-from policyengine.diagnostics.spell import Budget, nearest
+from policyengine.diagnostics.spell import (
+    FOR_REQUEST,
+    Budget,
+    current_budget,
+    nearest,
+    shared_budget,
+)
 from policyengine.model.errors import Problem
 from policyengine.model.limits import DIGITS
 from policyengine.model.shown import escaped
@@ -95,7 +102,7 @@ class Problems(Struct):
 
     most: int
     items: list[Problem] = field(default_factory=list)
-    suggesting: Budget = field(default_factory=Budget)
+    suggesting: Budget = field(default_factory=current_budget)
 
     @property
     def full(self) -> bool:
@@ -115,6 +122,11 @@ class Problems(Struct):
         if near is not None:
             return f"; did you mean `{near}`?"
         return f"; it is one of {listed(names)}" if 0 < len(names) <= MOST_LISTED else ""
+
+
+def suggesting_as_one() -> AbstractContextManager[None]:
+    """Let the requests that are read meanwhile share the suggestions of one: they are in one document."""
+    return shared_budget(FOR_REQUEST)
 
 
 def meant(word: str, names: Iterable[str]) -> str:

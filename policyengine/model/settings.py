@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator
+from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator, Iterable
+from os import PathLike, fspath
 from typing import Any
 
 
@@ -35,11 +36,29 @@ def check_called(name: str, given: Any, *, optional: bool = True) -> None:
         raise TypeError(f"`{name}` is a function, and not {_shown_type(given)}")
 
 
-def check_class(name: str, given: Any, class_: type, advice: str = "") -> None:
-    """Raise `TypeError` unless a setting is of *class_*, or None."""
-    if given is not None and not issubclass(type(given), class_):
+def check_class(
+    name: str, given: Any, class_: type, advice: str = "", *, optional: bool = True
+) -> None:
+    """Raise `TypeError` unless a setting is of *class_* or, if it is *optional*, None."""
+    if not (given is None and optional) and not issubclass(type(given), class_):
         said = f"`{name}` is of the class {class_.__name__}, and not {_shown_type(given)}"
         raise TypeError(said + (advice and f": {advice}"))
+
+
+def check_texts(given: Iterable[Any]) -> None:
+    """Raise `TypeError` unless the texts of policy files are strings."""
+    for text in given:
+        if not isinstance(text, str):
+            raise TypeError(f"the text of a policy file is a string, and not {_shown_type(text)}")
+
+
+def check_paths(given: Iterable[Any]) -> None:
+    """Raise `TypeError` unless the paths of policy files are strings, or objects that have one as path."""
+    for path in given:
+        if not isinstance(path, str | PathLike) or not isinstance(fspath(path), str):
+            raise TypeError(
+                f"a path is a string or a `Path`, each given by itself, and not {_shown_type(path)}"
+            )
 
 
 def check_done(name: str, found: object) -> None:

@@ -73,6 +73,13 @@ class Residual(Struct, frozen=True, eq=False, dict=True):
     def __reduce__(self) -> NoReturn:
         raise TypeError("a residual is not pickled, since it is of an engine: ask the engine again")
 
+    if not TYPE_CHECKING:  # so that mypy reports `if residual:` (`truthy-bool`)
+
+        def __bool__(self) -> bool:
+            raise TypeError(
+                "a residual is neither true nor false: ask `residual.always` or `residual.never`"
+            )
+
     def __repr__(self) -> str:
         return f"<Residual {self.text}>"
 

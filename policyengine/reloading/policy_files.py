@@ -16,7 +16,7 @@ from policyengine.engine import PolicyEngine
 from policyengine.model.errors import NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
-from policyengine.model.settings import check_done
+from policyengine.model.settings import check_done, check_paths
 
 State: TypeAlias = tuple[object, ...]
 """What the system says of each file; if it is the same, so are the files."""
@@ -48,6 +48,7 @@ class PolicyFiles:
         version: str | os.PathLike[str] | None = None,
     ) -> None:
         self._paths = tuple(paths)
+        check_paths(self._paths)
         self._version_file = version
         self._limits = limits or Limits()
         self._given: dict[str, Any] = {
@@ -70,7 +71,7 @@ class PolicyFiles:
 
         found: list[object] = []
         for path in self._paths:
-            found.append(os.path.realpath(path))  # a link may lead elsewhere
+            found.append(_leading_to(path))
             unread: list[OSError] = []  # what is in such a folder may forbid
             is_folder = Path(path).is_dir()
             files = policy_files(path, unread.append) if is_folder else [os.fspath(path)]
@@ -133,6 +134,14 @@ class PolicyFiles:
 
         sources, problems = read_sources(self._paths, self._limits)
         return None if problems else {name: source.text for name, source in sources.items()}
+
+
+def _leading_to(path: str | os.PathLike[str]) -> str:
+    """Return the path to which one leads, also by links; itself if it is not the name of any."""
+    try:
+        return os.path.realpath(path)
+    except ValueError:  # a null character in it, which loading reports
+        return os.fspath(path)
 
 
 class _FileState(Struct, frozen=True):

@@ -70,7 +70,7 @@ class SourcedEngine(Decider):
 
             check_class("engine", engine, PolicyHolder)
         else:
-            check_class("engine", engine, PolicyEngine)
+            check_class("engine", engine, PolicyEngine, optional=False)
         check_source(source)
         check_seconds("deadline", deadline)
         check_count("most", most)
@@ -332,10 +332,10 @@ class _Gathering:
                 if key in self._fetched:
                     others.append(parts[name])  # whose parents may contradict what was fetched
                     parts[name] = rest.pop(key, self._fetched[key])
-            others = FoundEntities(others, rest.values())
+            others = FoundEntities(others, rest.values()) or None
         return Request(
             parts["subject"], self._action, parts["resource"], asked.context, asked.now, asked.fields,
-            others or None,
+            others,
         )  # fmt: skip
 
     def _may_be_more(self, type_: str) -> bool:

@@ -24,10 +24,12 @@ def read(
     """Read the policy files in *paths*, and say what is wrong with some."""
     sources: dict[str, Source] = {}
     problems: list[Diagnostic] = []
-    plain = [_plain(path) for path in paths]
-    if not plain:
+    given = [os.fspath(path) for path in paths]
+    plain = [_plain(path) for path in given if path]  # an empty one is a setting that was forgotten
+    if not given or len(plain) < len(given):
         message = "nothing to load: give a file or a folder"
-        problems.append(error("PE131", _at(os.curdir), message))
+        empty = "an empty path names neither; this folder is `.`" if given else ""
+        problems.append(error("PE131", _at(os.curdir), message, empty))
     for path in plain:
         unread: list[OSError] = []
         files = policy_files(path, unread.append) if os.path.isdir(path) else [path]

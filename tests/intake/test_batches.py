@@ -390,6 +390,22 @@ def test_a_batch_reports_few_problems_of_what_is_wrong_with_each():
     assert found.decisions[0].problems[:1] == found.decisions[-1].problems
 
 
+def test_a_batch_suggests_names_at_the_cost_of_one_request():
+    """It is one document of a stranger, however many names in it are misspelt."""
+    actions = "".join(f"action action_{n:03}_do by User on Doc\n" for n in range(500))
+    engine = PolicyEngine.from_text(
+        f"package many entity User entity Doc\n{actions}permit everybody: any\n"
+    )
+    request = {"subject": {"type": "User", "id": "u"}, "resource": {"type": "Doc", "id": "d"}}
+    misspelt = [{"action": {"name": f"acton_{n:03}_od"}} for n in range(200)]
+    found = engine.evaluations({**request, "evaluations": misspelt})
+    said = ["did you mean" in one.reason for one in found.decisions]
+    assert [one.code for each in found.decisions for one in each.problems] == ["PE501"] * 200
+    assert said[0]
+    assert sum(said) < 20
+    assert "did you mean" in engine.decide_request({**request, **misspelt[-1]}).reason
+
+
 def test_a_batch_answers_as_its_requests_one_by_one():
     rng = Random(7)
     parts = {

@@ -119,6 +119,15 @@ def test_what_is_given_is_not_fetched():
     assert engine.decide(request).allowed
 
 
+@pytest.mark.parametrize("entities", [{}, "", 0, False, 3, {"type": "User"}])
+def test_entities_that_are_no_list_are_refused_also_if_they_are_empty(entities: Any):
+    engine = PolicyEngine.from_text(POLICY)
+    for decider in (engine, SourcedEngine(engine, Facts())):
+        with pytest.raises(InvalidRequest) as refusal:
+            decider.decide(user("ann"), "read", document("a", "ann"), entities=entities)
+        assert [(one.code, one.path) for one in refusal.value.problems] == [("PE505", "entities")]
+
+
 class Text(str):
     __slots__ = ()
 
