@@ -48,7 +48,7 @@ def fetch(
     dialect: Any = connection.dialect.name
     stored = StoredRows(connection, metadata.tables, kinds_of(made.maker.mapping))
     statement = (
-        select(entity, *(stored.columns(made.table) if made.remaining else ()))
+        select(entity, *(stored.columns(made.table) if made.remaining is not None else ()))
         .where(condition(made.predicate, entity, metadata, dialect), *where)
         .order_by(*order_by)
         .options(*options)

@@ -147,7 +147,7 @@ def test_private_values_of_rows_that_differ_are_not_shown(shop: Path, capsys, mo
     real = verify_filters.make_filter
     monkeypatch.setattr(
         verify_filters, "make_filter",
-        lambda *given: (made := real(*given)) and replace(made, predicate=made.fits),
+        lambda *given: replace(made := real(*given), predicate=made.fits),
     )  # fmt: skip
     capsys.readouterr()
     command = [*VERIFY, "sqlite:///shop.db", "--rows", "50", "--format", format]
@@ -165,7 +165,7 @@ def test_a_row_that_differs_is_shown(shop: Path, capsys, monkeypatch):
     real = verify_filters.make_filter
     monkeypatch.setattr(
         verify_filters, "make_filter",
-        lambda *given: (made := real(*given)) and replace(made, predicate=made.fits),
+        lambda *given: replace(made := real(*given), predicate=made.fits),
     )  # fmt: skip
     capsys.readouterr()
     assert run([*VERIFY, "sqlite:///shop.db", "--rows", "50"]) == 1

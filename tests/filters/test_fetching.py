@@ -116,7 +116,7 @@ def hold(seed: int, counts: Counter[str]) -> None:
                 counts[type(problem).__name__] += 1
                 continue
             assert keys == expected(asked, made, found), (seed, target)
-            counts["left" if found.remaining else "whole"] += 1
+            counts["left" if found.remaining is not None else "whole"] += 1
             counts["rows"] += len(keys)
 
 

@@ -290,7 +290,7 @@ def test_what_a_mapping_lacks_is_named_when_it_is_needed():
     lacking = EntityTable("org", attributes={"active": "active"})
     with pytest.raises(IncompleteMapping, match=r"`Org\.plan`"):
         filter_of(engine, Org=lacking)
-    assert filter_of(engine_of("resource.org.active"), Org=lacking)
+    assert filter_of(engine_of("resource.org.active"), Org=lacking).remaining is None
     with pytest.raises(IncompleteMapping, match="`Folder in Folder`"):
         filter_of(engine_of('resource within Folder "a"'), Folder=EntityTable("folder"))
 
