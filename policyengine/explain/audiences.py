@@ -29,6 +29,7 @@ from policyengine.explain.evidence import (
     State,
 )
 from policyengine.model.outcome import Audience
+from policyengine.model.request_messages import MOST_LISTED_RULES
 from policyengine.model.shown import plural
 from policyengine.model.types import Changer
 from policyengine.semantics.visibility import PRIVATE
@@ -82,8 +83,9 @@ def to_json(explanation: Evidence, audience: Audience) -> dict[str, Any]:
         document["valid_until"] = explanation.valid_until
     if audience != "user":
         gates = [_gate_json(gate, audience) for gate in explanation.gates]
-        rules, more = (outcome.rules, 0) if audience == "auditor" else explanation.listed
-        document |= {"rules": list(rules), "more_rules": more, "gates": gates}
+        rules = _determining(explanation, audience)
+        more = len(outcome.rules) - len(rules)
+        document |= {"rules": rules, "more_rules": more, "gates": gates}
     offers = _offers(explanation, audience)
     document["would_allow"] = [
         [_change_json(change, audience) for change in changes] for changes in offers.changes
@@ -95,6 +97,15 @@ def to_json(explanation: Evidence, audience: Audience) -> dict[str, Any]:
         "not_tried": list(_not_tried(offers, audience)),
         "policy": explanation.policy,
     }
+
+
+def _determining(explanation: Evidence, audience: Audience) -> list[str]:
+    """Return the determining rules; of many, but to the auditor, some of those that are for the request."""
+    ids = explanation.outcome.rules
+    if audience == "auditor" or len(ids) <= MOST_LISTED_RULES:
+        return list(ids)
+    others = {rule.id for gate in explanation.gates for rule in gate.rules if rule.for_others}
+    return [id_ for id_ in ids if id_ not in others][:MOST_LISTED_RULES]
 
 
 def _offers(explanation: Evidence, audience: Audience) -> Offers:

@@ -78,7 +78,7 @@ class RuleExplanation:
     which as few conditions fail as of any other. *place* is `file:line`; *waivers*: those that are
     in force for it. *seems_nearest* and *seen* are what *nearest* and *conditions* are if there were
     no conditions but those that are not hidden, *seems* is the *state* as all may know it. *for_others*: whether
-    it is a permit for requests that have another value, as another tenant.
+    it is a permit for requests that have another value, as another tenant, of one that all may see.
     """
 
     id: str
@@ -144,13 +144,11 @@ class Offers:
 class Evidence:
     """All that is known of the reasons for a decision, and of the changes that would allow it.
 
-    *listed*: the determining rules that others than the auditor see, and how many there are besides.
     *reason* is for the auditor, *public_reason* the same without values that are hidden from others; so are
     *offers* and *public_offers*. *until_hidden*: whether *valid_until* may reveal something of them, too.
     """
 
     outcome: Outcome
-    listed: tuple[tuple[str, ...], int]
     reason: str
     public_reason: str
     valid_until: str | None

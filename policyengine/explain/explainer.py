@@ -31,7 +31,7 @@ from policyengine.model.values import moment_text
 from policyengine.reference import interpreter, reasons
 from policyengine.reference.evaluation import Env, evaluate, meaning_of
 from policyengine.semantics.checked import CheckedRule, CheckedSet, Conjunct, Definition, Typing
-from policyengine.semantics.keys import comparisons, keys_of
+from policyengine.semantics.keys import Key, comparisons, keys_of
 from policyengine.semantics.visibility import hidden_kinds, is_hidden, times_hidden
 from policyengine.syntax import nodes
 from policyengine.syntax.expressions import walk_expressions
@@ -58,7 +58,6 @@ def explain(
     offers = offered(checked, request, naming_others, deadline)
     evidence = Evidence(
         outcome,
-        reasons.listed_of(case),
         reason,
         public_reason,
         None if until is None else moment_text(until),
@@ -178,27 +177,29 @@ class _RuleExplainer:
             rule.id in seeming,
             seems or state,
             seen,
-            any(
-                key.path in self._contested(rule) and not reasons.key_holds(key, rule, self.env)
-                for key in keys_of(rule, self.env.target, self.checked.schema)
-            ),
+            self._is_for_others(rule),
         )
+
+    def _is_for_others(self, rule: CheckedRule) -> bool:
+        """Whether the request lacks a value that *rule* is for, of those that may be shown."""
+        contested = self._contested(rule)
+        keys = keys_of(rule, self.env.target, self.checked.schema) if contested else ()
+        return any(k.shown and k.path in contested and not self._has(k, rule) for k in keys)
+
+    def _has(self, key: Key, rule: CheckedRule) -> bool:
+        return reasons.key_holds(key, rule, self.env)
 
     def _contested(self, rule: CheckedRule) -> Collection[str]:
         return self.contested.get(rule.gate, ()) if rule.effect == "permit" else ()
 
     def _names_others(self, rule: CheckedRule, conjunct: Conjunct) -> bool:
-        """Whether a condition names a constant which the request does not have, of those that other requests have."""
-        contested, env = self._contested(rule), self.env
-        if not contested:
+        """Whether a condition names a constant of other requests, and not only one that this is seen to have."""
+        contested, target = self._contested(rule), self.env.target
+        read = comparisons(conjunct.expr, rule.typings[target]) if contested else ()
+        if not any(path in contested for path, _ in read):
             return False
-        if all(
-            path not in contested
-            for path, _ in comparisons(conjunct.expr, rule.typings[env.target])
-        ):
-            return False
-        keys = keys_of(replace(rule, conjuncts=(conjunct,)), env.target, self.checked.schema)
-        return not any(len(k.constants) == 1 and reasons.key_holds(k, rule, env) for k in keys)
+        keys = keys_of(replace(rule, conjuncts=(conjunct,)), target, self.checked.schema)
+        return not any(k.shown and len(k.constants) == 1 and self._has(k, rule) for k in keys)
 
     def _seen(self, rule: CheckedRule) -> list[Conjunct]:
         """Return the conditions that depend on nothing hidden."""

@@ -215,11 +215,7 @@ def listed(checked: CheckedSet, request: ValidRequest) -> tuple[tuple[str, ...],
 
     Of more than `MOST_LISTED_RULES`, only some whose constants the request has.
     """
-    return listed_of(judge_all(checked, Env(request, checked.schema)))
-
-
-def listed_of(case: JudgedRequest) -> tuple[tuple[str, ...], int]:
-    """Return what `listed` does."""
+    case = judge_all(checked, Env(request, checked.schema))
     rules = [v.rule for v in determining(case)]
     if len(rules) <= MOST_LISTED_RULES:
         return tuple(rule.id for rule in rules), 0

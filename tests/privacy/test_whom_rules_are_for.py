@@ -358,3 +358,25 @@ def test_a_developer_sees_the_rules_that_are_for_the_request():
     ]
     assert "  and 299 rules for other requests" in [*explanation.lines("developer")]
     assert len(explanation.to_json("auditor")["gates"][0]["rules"]) == 300
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_which_rules_a_developer_sees_depends_on_no_other_entity(count):
+    rules = "".join(
+        f'permit p{n}: read when resource.tenant == "foreign{n}" and subject.level > 3\n'
+        for n in range(count)
+    )
+    engine = PolicyEngine.from_text(
+        "package p\nentity User { level: int }\nentity Doc { tenant: string }\n"
+        f"action read by User on Doc\n{rules}"
+    )
+    user = {"type": "User", "id": "u", "properties": {"level": 1}}
+    shown = set()
+    for tenant in ("foreign1", "foreign2", "mine"):
+        doc = {"type": "Doc", "id": "d", "properties": {"tenant": tenant}}
+        explained = engine.explain(user, "read", doc, now="2026-11-24T00:00:00Z")
+        document = explained.to_json("developer")
+        lines = [*explained.lines("developer")]
+        of_rules = {name: document[name] for name in ("rules", "more_rules", "gates")}
+        shown.add((json.dumps(of_rules), *lines[lines.index("", 2) :]))
+    assert len(shown) == 1
