@@ -210,7 +210,7 @@ class _Whatever:
 
 
 def _with_included(router: Any) -> Iterator[Any]:
-    """Give *router*, and what is included in it, each time with the router that it stands for."""
+    """Give *router*, and what is included in it, each time with the router itself."""
     yield router
     for route in router.routes:
         if hasattr(route, "original_router"):

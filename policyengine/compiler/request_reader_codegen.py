@@ -188,7 +188,7 @@ def _without_context(writer: Writer, read: Reader) -> Body:
 
 
 def _moment(*, timed: bool) -> ast.expr:
-    """Return the moment of a request: 0 stands for now, which is asked for where time plays a part."""
+    """Return the moment of a request: 0 is now, which is asked for where time plays a part."""
     return expression("now or clock()" if timed else "now")
 
 

@@ -46,7 +46,7 @@ def explain(
     outcome = interpreter.decided(case)
     until = interpreter.valid_until(checked, request, env.meaning)
     rules: dict[str, list[RuleExplanation]] = {gate: [] for gate, _ in outcome.gates}
-    contested = reasons.contested_by_gate(checked, env.target)
+    contested = {gate: reasons.contested_paths(case, gate) for gate, _ in outcome.gates}
     explainer = _RuleExplainer(checked, env, frozenset(outcome.rules), outcome.waivers, contested)
     shut = [gate for gate, opened in outcome.gates if not opened]
     nearest, seeming = explainer.nearest(shut), explainer.nearest(shut, seen=True)

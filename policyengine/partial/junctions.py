@@ -149,7 +149,7 @@ def _with_shared_once(of: type[Junction], operands: Sequence[ir.Expr]) -> Sequen
     joined: dict[ir.Expr, ir.Expr | None] = {}
     for shared in sorted(holding, key=lambda part: -len(holding[part])):
         some = [one for one in holding[shared] if one not in joined]
-        if len(some) == 1 or not some:
+        if len(some) <= 1:
             continue
         common = frozenset.intersection(*(parts[one] for one in some))
         if not _take_for_granted(common, frozenset().union(*(parts[one] for one in some)) - common):

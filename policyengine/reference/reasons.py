@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator
 
 from policyengine.model.request_messages import MOST_LISTED_RULES, joined
 from policyengine.model.shown import in_words, shown_value
-from policyengine.model.types import TargetKey
 from policyengine.model.valid_request import ValidRequest
 from policyengine.reference.evaluation import Env, Trace, evaluate, inside
 from policyengine.reference.interpreter import (
@@ -151,17 +150,6 @@ def contested_paths(case: JudgedRequest, gate: str) -> frozenset[str]:
     """Return what permits of *gate* compare with constants of which each is for other requests."""
     target = case.env.target
     return contested(compared(rule, target) for rule in permits_of(case, gate))
-
-
-def contested_by_gate(checked: CheckedSet, target: TargetKey) -> dict[str, frozenset[str]]:
-    """Return for each gate of *target* what its permits compare with constants of which each is for other requests."""
-    permits: dict[str, list[CheckedRule]] = {}
-    for rule in checked.rules_for(target):
-        if rule.effect == "permit" and not rule.advisory:
-            permits.setdefault(rule.gate, []).append(rule)
-    return {
-        gate: contested(compared(rule, target) for rule in rules) for gate, rules in permits.items()
-    }
 
 
 def permits_of(case: JudgedRequest, gate: str) -> list[CheckedRule]:
