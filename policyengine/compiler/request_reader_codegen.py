@@ -19,7 +19,7 @@ from typing import Any, Final, TypeAlias
 from policyengine.compiler.code_templates import Body, expression, filled
 from policyengine.compiler.python_nodes import conjunction
 from policyengine.compiler.reader_codegen import Reader, Writer
-from policyengine.model.entities import entity_class
+from policyengine.model.entities import entity_class, repeats
 from policyengine.model.limits import Limits
 from policyengine.model.needs import Needs, RequestNeeds
 from policyengine.model.records import record_class
@@ -89,7 +89,7 @@ def request_reader(
         body += filled(
             _PART, part=part, stored=f"stored_{part}", type_name=ast.Constant(type_.name),
             read=writer.named("read", read), Class=writer.named("class", entity_class(type_)),
-            lined=ast.Constant(lined),
+            lined=ast.Constant(lined), repeats=writer.named("repeats", repeats),
         )  # fmt: skip
         body += writer.sufficient(part, type_, needed)
         enough += writer.enough(part, type_, needed)
@@ -239,11 +239,11 @@ if store is not None:
         kind, id_ = part["type"], part["id"]
         if type(kind) is not str or type(id_) is not str: return None
         stored = store.get((kind, id_))
-if stored is not None and stored is not part:
-    if type(part) is not dict or len(part) != 2: return None
-    part = stored
-elif type(part) is dict:
+if type(part) is dict and (stored is None or len(part) != 2):
     part = read(part, lined)
+if stored is not None and stored is not part:
+    if type(part) is not dict and not repeats(part, stored): return None
+    if type(part) is dict or not part.carried_: part = stored
 if type(part) is not Class: return None
 """
 

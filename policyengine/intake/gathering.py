@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from policyengine.intake.ancestors import Known, line_above, merge, with_line
 from policyengine.intake.foreign import FoundEntities
 from policyengine.intake.stored_entities import Stored
-from policyengine.model.entities import Closed, Entity, Key, entity_class
+from policyengine.model.entities import Closed, Entity, Key, entity_class, repeats
 from policyengine.model.limits import Limits
 from policyengine.model.records import Record
 from policyengine.model.request_messages import Problems
@@ -169,17 +169,21 @@ class Gathering:
     ) -> None:
         """Take in entities, and note in *placed* those whose ancestors must be looked at."""
         compared = isinstance(entities, Closed) and len(entities) <= self._limits.ancestors
-        for entity in entities:
-            key = entity.type, entity.id
-            before = known.setdefault(key, entity)
+        for given in entities:
+            entity, key = given, (given.type, given.id)
             if entity.__class__ is not self._classes.get(entity.type):
                 raise NeedsFullValidation
             stored = False
             if store is not None:
                 found = store.get(key)
-                stored = found is entity
-                if not stored and (found is not None or not (entity.described_ or store.bare)):
+                stored = found is not None
+                if found is not None:
+                    if found is not entity and not repeats(entity, found):
+                        raise NeedsFullValidation
+                    entity = found
+                elif not (entity.described_ or store.bare):
                     raise NeedsFullValidation
+            before = known.setdefault(key, entity)
             if before is not entity:
                 if before != entity or (
                     before.line != entity.line and None not in (before.line, entity.line)

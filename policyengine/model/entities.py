@@ -76,7 +76,7 @@ class Entity(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
         if type(other) is not type(self):
             return NotImplemented
         content = type(self).content_
-        return content(self) == content(other)
+        return content(self) == content(other) and self.parents_ == other.parents_
 
     def __ne__(self, other: object) -> bool:  # a struct's own does not ask `__eq__`
         return not self == other
@@ -157,6 +157,18 @@ def has_properties(entity: Entity) -> bool:
     return any(getattr(entity, slot(name)) is not ABSENT for name in entity.entity_type.by_name)
 
 
+def repeats(one: Entity, other: Entity) -> bool:
+    """Whether *one* describes an entity as *other* does, and says nothing else of it, its parents and ancestors left out or not."""
+    kind = type(other)
+    return (
+        type(one) is kind
+        and kind.content_(one) == kind.content_(other)
+        and (one.parents_ is None or one.parents_ == other.parents_)
+        and (one.line is None or one.line == other.line)
+        and one.described_ <= other.described_
+    )
+
+
 def entity_class(type_: EntityType) -> type[Entity]:
     """Return the class of entities of *type_*, the same one as long as it is in use.
 
@@ -199,7 +211,7 @@ def _make(type_: EntityType) -> type[Entity]:
     namespace = {name: read for name, read in namespace.items() if name not in names}
     namespace |= {"type": type_.name, "entity_type": type_}
     namespace |= sealing(private=any(map(is_private, type_.attributes)))
-    namespace["content_"] = content_of(["id", "parents_", *slots])
+    namespace["content_"] = content_of(["id", *slots])
     made: Any = defstruct(
         type_.name, fields, bases=(Entity,), namespace=namespace, frozen=True, eq=False, gc=False
     )

@@ -12,6 +12,7 @@ import pytest
 from policyengine import InvalidRequest, PolicyEngine
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
+from policyengine.model.entities import repeats
 from policyengine.model.limits import Limits
 from tests.strategies.fast_paths import fast_path_takes
 
@@ -132,7 +133,14 @@ def test_what_is_not_is_left(engine: PolicyEngine, changed):
     [
         ({"subject": ref("u"), "resource": ref("d", "Doc"), "entities": None}, True),
         ({"subject": user("stranger"), "resource": ref("d", "Doc"), "entities": None}, True),
-        ({"subject": user(), "resource": ref("d", "Doc"), "entities": None}, False),  # says more
+        ({"subject": user(), "resource": ref("d", "Doc"), "entities": None}, True),  # says it again
+        ({"subject": {**user(), "parents": []}, "resource": doc(), "entities": None}, True),
+        ({"subject": {**user(), "parents": [ref("t", "Team")]}, "entities": None}, False),
+        ({"subject": user(name="v"), "resource": doc(), "entities": None}, False),
+        ({"subject": user(boss=ref("b")), "resource": doc(), "entities": None}, False),
+        ({"subject": ref("u"), "resource": doc(tags=["x"]), "entities": None}, False),
+        ({"subject": ref("u"), "entities": [user(), {**user("b"), "parents": []}, TEAM]}, True),
+        ({"subject": ref("u"), "entities": [user("b", name="v")]}, False),
         ({"subject": ref("poor"), "resource": ref("d", "Doc"), "entities": None}, False),
         ({"subject": ref("v"), "resource": ref("d", "Doc"), "entities": None}, False),
         ({"subject": {**ref("u"), "parents": []}, "resource": ref("d", "Doc")}, False),
@@ -264,7 +272,11 @@ def test_ancestors_are_taken_as_they_were_built_if_all_agree():
         assert not is_taken(subject, moved)
     assert not is_taken(alone, [])
     assert not is_taken(of_store, [y], old)  # the store does not know y, and nobody describes it
-    assert not is_taken(x, [], old)  # two accounts of the teams
+    assert is_taken(x, [], old)  # two equal accounts of the teams
+    assert not is_taken(y, [], old)
+    moving = old.with_changes(put=[_in_team("w", type_="Team"), _in_team("v", "w", type_="Team")])
+    assert not is_taken(x, [], moving)  # it was built when the team was in another one
+    assert not is_taken(below, [], moving)
     other = engine.store([_in_team("x", "v"), _in_team("v", type_="Team")])
     assert is_taken(of_store, [x])
     assert not is_taken(of_store, [other["User", "x"]])
@@ -397,3 +409,17 @@ def test_actions_of_which_the_same_is_read_share_a_reader():
     read, listed, written = engine._intake.fast.readers.by_target.values()
     assert read is listed
     assert read is not written
+
+
+def test_what_says_more_than_a_store_does_not_repeat_it():
+    engine = PolicyEngine.from_text(LINES)
+    bare, whole = (
+        {**ref("t", "Team"), "parents": []},
+        {**ref("u", "Team"), "properties": {}, "parents": []},
+    )
+    store = engine.store([bare, whole])
+    assert repeats(engine.entity("Team", "t"), store["Team", "t"])
+    assert not repeats(engine.entity("Team", "t", {}), store["Team", "t"])  # which is not described
+    assert repeats(engine.entity("Team", "u", {}), store["Team", "u"])
+    assert not repeats(engine.entity("Team", "t", {}), store["Team", "u"])
+    assert not repeats(engine.entity("User", "u", {}), store["Team", "u"])

@@ -56,6 +56,7 @@ def what_a_fast_path_takes_is_valid(case: Case) -> int:
         ({**alone, **dict(zip(PARTS, names, strict=True))}, store),
         (strangers, store),
         (strangers, None),
+        *((repeating, store) for repeating in _repeating(case, rng)),
         *((spoilt, rng.choice((None, store))) for spoilt in damaged(case, rng)),
         *((built, rng.choice((None, None, store))) for built in _with_built_parts(case, rng)),
     ]
@@ -63,6 +64,36 @@ def what_a_fast_path_takes_is_valid(case: Case) -> int:
 
 
 PARTS = ("subject", "resource")
+
+
+def _repeating(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
+    """Give the request for a store which knows its entities, with some of them described once more: fully, in part, or otherwise."""
+    engine, given = case.loaded.engine, case.given
+    scene = {(one["type"], one["id"]): one for one in given["entities"]}
+    elsewhere = make_scene(rng, case.world.made) if case.world else scene
+
+    def repeated(one: Json) -> Json:
+        key = one["type"], one["id"]
+        whole = rng.choice((scene, scene, scene, elsewhere)).get(key, one)
+        said = {**whole, "properties": dict(whole.get("properties", {}))}
+        for part in ("parents", "properties"):
+            if rng.random() < 0.2:
+                said.pop(part, None)
+        if rng.random() < 0.1 and said.get("properties"):
+            del said["properties"][rng.choice([*said["properties"]])]
+        if rng.random() < 0.3:
+            try:
+                return engine.entity(*key, said.get("properties"), parents=said.get("parents"))
+            except InvalidRequest:  # it lacks too much
+                return said
+        return said
+
+    for chance in (0, 0.5):
+        asked = {**given, "entities": [one for one in given["entities"] if rng.random() < chance]}
+        for who in (*PARTS, *range(len(asked["entities"]))):
+            owner = asked if isinstance(who, str) else asked["entities"]
+            owner[who] = repeated(owner[who])
+        yield asked
 
 
 def _with_built_parts(case: Case, rng: Random) -> Iterator[dict[str, Json]]:
