@@ -423,8 +423,10 @@ class PolicyEngine(Decider, Immutable):
         """What `partial` asks."""
         from policyengine.partial.decide_partially import PartialDecider
 
-        parts = self._prepared.partial_rules, self._intake.validator, self._store, self.decide
-        return PartialDecider(self.schema, *parts).left_of
+        intake = self._intake
+        parts = self._prepared.partial_rules, intake.validator, self._store
+        decide = intake.decide_whole
+        return PartialDecider(self.schema, *parts, decide).left_of
 
     # ---- reverse questions --------------------------------------------------------------
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 try:
@@ -16,6 +16,7 @@ from policyengine.filters.row_filter import Filter
 from policyengine.filters.row_requests import RowReader
 from policyengine.filters.sqlalchemy_printing import condition
 from policyengine.filters.stored_rows import StoredRows, kinds_of
+from policyengine.model.entities import Entity, Key
 from policyengine.model.errors import InvalidRequest
 from policyengine.model.needs import NOTHING
 from policyengine.model.values import to_datetime
@@ -59,6 +60,15 @@ def fetch(
         yield from (one for one, *values in some if decided.allows(values))
 
 
+def _is_known(key: Key, entities: Mapping[Key, Entity]) -> bool:
+    """Whether an entity is known, also if a store behind *entities* has it."""
+    try:
+        entities[key]
+    except KeyError:
+        return False
+    return True
+
+
 class Decided:
     """Decides about rows as they are stored."""
 
@@ -80,7 +90,7 @@ class Decided:
         key = reader.read(paths.row_type, self._stored.row(self._made.table, values), needs)
         found = reader.entities()
         given = {one.key_ for one in (known.subject, known.resource) if one is not None}
-        given |= {*known.entities}
+        given |= {its for its in found if _is_known(its, known.entities)}
         others = [one for its, one in found.items() if its != key and its not in given]
         now = to_datetime(known.now)
         try:

@@ -171,6 +171,10 @@ class Intake:
             decision = self._program.decide(self._validated(raw))
         return decision.ignoring(raw.ignored)
 
+    def decide_whole(self, raw: RawRequest) -> Decision:
+        """Decide a request, and record the decision if decisions are; raises as `decide`."""
+        return self.recorded(lambda: self.decide(raw), raw)
+
     def _decide_quickly(
         self, subject: Any, action: Any, resource: Any, context: Any, now: Any, fields: Any, entities: Any,
         store: EntityStore | None = None,

@@ -16,7 +16,7 @@ from msgspec import Struct
 from policyengine.intake.ancestors import Known
 from policyengine.intake.decode import Reader
 from policyengine.intake.fast_path import time_of
-from policyengine.intake.foreign import as_list, plain
+from policyengine.intake.foreign import FoundEntities, as_list, plain
 from policyengine.intake.objects import Objects, named_parts
 from policyengine.intake.raw import RawRequest, raw_request
 from policyengine.intake.store import EntityStore, problem_of
@@ -165,7 +165,9 @@ class Validator:
         subject, resource = (None if part is None else known[part.key_] for part in parts)
         assert context is None or isinstance(context, Record)
         assert moment is not None
-        return GivenParts(subject, resource, context, moment, fields, known)
+        given.ignored += reading.ignored
+        beside = reading.beside(subject, resource, context)
+        return GivenParts(subject, resource, context, moment, fields, known, beside)
 
     def _built(self, raw: RawRequest, target: TargetKey) -> GivenParts | None:
         """Return the parts that are given where they were built by this schema and need no others; None if in doubt."""
@@ -226,7 +228,10 @@ class Validator:
 
 
 class GivenParts(Struct, frozen=True, eq=False):
-    """The parts of a request that are given; None for those that are not."""
+    """The parts of a request that are given; None for those that are not.
+
+    *beside*: the entities that are known and not carried along by the parts, without those that a store has; None for none.
+    """
 
     subject: Entity | None
     resource: Entity | None
@@ -234,6 +239,7 @@ class GivenParts(Struct, frozen=True, eq=False):
     now: int
     fields: tuple[str, ...] | None
     entities: Mapping[Key, Entity]
+    beside: FoundEntities | None = None
 
 
 class _Reading:
@@ -382,6 +388,16 @@ class _Reading:
         self._known.add_stored(stored)
         self._known.close_lines(stored, self._limits.ancestors, self._limits.ancestors_in_all)
         return Entities(self._known.entities, stored)
+
+    def beside(self, *parts: Entity | Record | None) -> FoundEntities | None:
+        """Return what is known of other entities than those that *parts* are and carry along, None if there are none."""
+        known = self._known.entities
+        others = [(one.key_, path) for one, path in self._given if path not in (SUBJECT, RESOURCE)]
+        given = dict.fromkeys(key for key, path in others if not is_private(path))
+        said = {part.key_ for part in parts if isinstance(part, Entity)}
+        said |= {one.key_ for part in parts if part is not None for one in part.carried_}
+        found = [one for key, one in known.items() if key not in given and key not in said]
+        return FoundEntities([known[key] for key in given], found) if given or found else None
 
     def _find(self, key: Key) -> Entity | None:
         entity = self._known.entities.get(key)

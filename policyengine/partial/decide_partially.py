@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 from policyengine.compiler import ir
 from policyengine.compiler.link import simplified
 from policyengine.compiler.lowered import Rule
-from policyengine.intake.foreign import plain
+from policyengine.intake.foreign import FoundEntities, as_list, plain
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.store import EntityStore
-from policyengine.intake.validation import Validator
+from policyengine.intake.validation import GivenParts, Validator
+from policyengine.model.entities import Entity
 from policyengine.model.records import Record
 from policyengine.model.request_messages import meant, shown
 from policyengine.model.shown import escaped
@@ -66,7 +67,7 @@ class PartialRules:
 
 
 class PartialDecider:
-    """Says for an engine what is left to decide; *decide*: as the engine decides the whole."""
+    """Says for an engine what is left to decide; *decide*: as the engine decides a whole request."""
 
     def __init__(
         self,
@@ -74,7 +75,7 @@ class PartialDecider:
         rules: PartialRules,
         validator: Validator,
         store: EntityStore | None,
-        decide: Callable[..., Decision],
+        decide: Callable[[RawRequest], Decision],
     ) -> None:
         self._schema = schema
         self._rules = rules
@@ -101,13 +102,11 @@ class PartialDecider:
             raise TypeError(f"`unknowns` is a list of paths, not {repr_of_any(unknowns)}")
         paths = frozenset(_path(text, schema, target) for text in unknowns)
         given = self._validator.given_parts(raw, target, self._store)
-        # A time zone may say another moment when it is asked again.
-        if raw.now is not None and type(raw.now) is not str:
-            raw.now = to_datetime(given.now)
         known = KnownParts(given.subject, given.resource, given.context, given.entities, paths)
         rules, tables = self._rules.of(target, known)
-        whole = partial(_whole, self._decide, raw)
         limits, fields = self._validator.limits, given.fields
+        rest = _rest_of(raw, target[0], given)
+        whole = partial(_whole, self._decide, limits.entities, rest)
         return residual(
             schema,
             target,
@@ -122,37 +121,76 @@ class PartialDecider:
         )
 
 
+def _rest_of(raw: RawRequest, action: str, given: GivenParts) -> RawRequest:
+    """Return the parts of *raw* as they were read, for *action*, to be decided with the rest.
+
+    What was given may have changed since, or be read but once; what is left to decide is of what was read.
+    """
+    now = raw.now
+    if now is not None and type(now) is not str:
+        now = to_datetime(given.now)  # a time zone may say another moment when it is asked again
+    parts = given.subject, action, given.resource, given.context, now, given.fields, given.beside
+    return RawRequest(*parts, raw.store, raw.ignored)
+
+
 def _whole(
-    decide: Callable[..., Decision],
-    raw: RawRequest,
+    decide: Callable[[RawRequest], Decision],
+    most: int,
+    known: RawRequest,
     subject: Any,
     resource: Any,
     context: Any,
     now: Any,
-    entities: Iterable[Any] | None,
+    entities: Any,
 ) -> Decision:
-    """Decide *raw* together with the rest of the request."""
-    together = context if raw.context is None else {**_as_dict(raw.context), **(context or {})}
-    others = raw.entities if raw.store is None else raw.store
-    if entities is not None:
-        others = [*(raw.entities or ()), *entities]
-    return decide(
-        raw.subject if subject is None else subject,
-        raw.action,
-        raw.resource if resource is None else resource,
+    """Decide a request of which a part is *known* together with the rest, which has at most *most* other entities.
+
+    A store among the rest takes the place of the one that is known, others are added.
+    """
+    together, carried = _context(known.context, context)
+    others, store = known.entities, known.store
+    if issubclass(type(entities), EntityStore):  # what it says it is may be another thing
+        store = entities
+    elif entities is not None or carried:
+        added = [] if entities is None else as_list(entities, most)
+        if isinstance(added, list):  # what is none is reported
+            before = FoundEntities((), ()) if others is None else others
+            given, found = before[: before.given], before[before.given :]
+            others = FoundEntities([*given, *added], [*found, *carried])
+        else:
+            others = added
+    raw = RawRequest(
+        known.subject if subject is None else subject,
+        known.action,
+        known.resource if resource is None else resource,
         together,
-        now=raw.now if now is None else now,
-        fields=raw.fields,
-        entities=others,
+        known.now if now is None else now,
+        known.fields,
+        others,
+        store,
+        known.ignored,
     )
+    return decide(raw)
 
 
-def _as_dict(context: Any) -> dict[str, Any]:
+def _context(known: Record | None, given: Any) -> tuple[Any, list[Entity]]:
+    """Return a context that is *known* together with the rest of it, and entities that they carried along."""
+    if known is None or given is None:
+        return (given if known is None else known), []
+    carried = [*known.carried_]
+    if isinstance(given, Record):
+        carried += given.carried_
+        given = _as_dict(given)
+    given = plain(given)
+    if type(given) is not dict:  # which is reported
+        return given, []
+    return {**_as_dict(known), **given}, carried
+
+
+def _as_dict(context: Record) -> dict[str, Any]:
     """Return what was given of a context by name."""
-    if isinstance(context, Record):
-        names = (attribute.name for attribute in context.record_type.attributes)
-        return {n: context[n] for n in names if getattr(context, slot(n)) is not ABSENT}
-    return dict(context)
+    names = (attribute.name for attribute in context.record_type.attributes)
+    return {n: context[n] for n in names if getattr(context, slot(n)) is not ABSENT}
 
 
 def _target(schema: Schema, raw: RawRequest, types: tuple[object, object]) -> TargetKey:

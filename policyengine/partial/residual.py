@@ -33,6 +33,7 @@ from policyengine.partial.templates import Settled, Templates, template_of
 from policyengine.runtime.generated import run
 
 if TYPE_CHECKING:
+    from policyengine.intake.store import EntityStore
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
 
@@ -105,13 +106,13 @@ class Residual(Struct, frozen=True, eq=False, dict=True):
         resource: EntityLike | None = None,
         context: Mapping[str, Any] | None = None,
         now: datetime | str | None = None,
-        entities: Iterable[EntityLike] | None = None,
+        entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Decision:
         """Decide with the rest of the request, as `PolicyEngine.decide` decides the whole.
 
-        A context is added to what was given of it; others are added to those given; the time is that for
-        which the residual was asked, if it was one, unless there is another. Raises `InvalidRequest` as
-        `PolicyEngine.decide` does.
+        What is known is as it was when the residual was asked. A context is added to what was given of it, others to
+        those that were given, and a store takes the place of the one that was given; the time is that for which the
+        residual was asked, if it was one, unless there is another. Raises `InvalidRequest` as `PolicyEngine.decide` does.
         """
         return self.whole(subject, resource, context, now, entities)
 

@@ -248,6 +248,21 @@ def test_an_entity_that_is_described_otherwise_hides_no_row(engine):
             list(fetch(session, make_filter(left, MAPPING, split=True), Paper))
 
 
+def test_rows_are_decided_about_by_the_store_that_was_given(engine):
+    people = [
+        {"type": "User", "id": n, "properties": {"team": t, "alias": a}}
+        for n, t, a in [("ann", "a", "ann"), ("bob", "a", "x"), ("eve", "e", "x")]
+    ]
+    store, ann = ENGINE.store(people), {"type": "User", "id": "ann"}
+    for asked, entities in ((ENGINE, store), (ENGINE.with_store(store), None)):
+        left = asked.partial(
+            action="read", subject=ann, context={}, resource_type="Paper", entities=entities
+        )
+        with Session(engine) as session:
+            found = fetch(session, make_filter(left, MAPPING, split=True), Paper)
+            assert [paper.name for paper in found] == ["1", "2", "7"]
+
+
 def test_a_filter_is_fetched_of_its_own_table(engine):
     with (
         Session(engine) as session,

@@ -7,6 +7,8 @@ import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from random import Random
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -202,7 +204,7 @@ class OddText(str):
     __hash__ = str.__hash__
 
 
-class OddDict(dict[str, object]):
+class OddDict(dict[str, Any]):
     def get(self, *_: object) -> object:
         raise RuntimeError
 
@@ -400,7 +402,7 @@ def test_what_is_kept_of_a_subject_serves_for_others(rule: str):
     def one() -> str:
         return rng.choice(["al", "bo", "cy", "Bo"])
 
-    def user(id_: str) -> dict[str, object]:
+    def user(id_: str) -> dict[str, Any]:
         org = {"type": "Org", "id": one()}
         given = {"org": org, "name": one(), "plan": rng.choice(["free", "pro"])}
         given["roles"] = [{"org": {"type": "Org", "id": one()}, "admin": True}]
@@ -455,3 +457,139 @@ def test_what_tenants_share_is_found_in_proportion_to_their_rules():
 
     few, many = (calls(asked(tenants)) for tenants in (20, 80))
     assert many < 6 * few
+
+
+# ---- what is known is as it was given ---------------------------------------------------
+
+GIVEN = """
+package kept
+entity User in User { banned?: bool, pin?: private string }
+entity Doc { owner: User }
+action read by User on Doc with { by?: User, level?: int, at?: datetime }
+field gate view "which"
+gate view { permit anyone: read fields all }
+gate open "whether"
+gate open { permit low: read when context not has level or context.level < 3
+    forbid banned: read when subject has banned and subject.banned
+    forbid banned_owner: read when resource.owner has banned and resource.owner.banned
+    forbid banned_by: read when context has by and context.by has banned and context.by.banned }
+"""
+
+
+def user(name: str, **properties: object) -> dict[str, Any]:
+    return {"type": "User", "id": name, "properties": properties}
+
+
+def doc_of(owner: str) -> dict[str, Any]:
+    owner_ = {"type": "User", "id": owner}
+    return {"type": "Doc", "id": "d", "properties": {"owner": owner_}}
+
+
+def of_given() -> PolicyEngine:
+    return PolicyEngine.from_text(GIVEN)
+
+
+def test_the_store_of_a_residual_is_kept_beside_other_entities():
+    engine = of_given()
+    store = engine.store([{**user("eve", banned=True), "parents": []}])
+    eve, others = {"type": "User", "id": "eve"}, [user("ann")]
+    assert not engine.decide(eve, "read", doc_of("eve"), entities=store).allowed
+    left = engine.partial(action="read", subject=eve, context={}, entities=store)
+    assert left.never
+    for entities in (None, [], others, iter(others)):
+        resource = doc_of("eve" if not entities else "ann")
+        decision = left.decide(resource=resource, entities=entities)
+        assert (decision.allowed, decision.rules[0]) == (False, "open.banned"), entities
+
+
+def test_a_store_takes_the_place_of_that_of_a_residual():
+    engine = of_given()
+    stores = [engine.store([{**user("eve", banned=x), "parents": []}]) for x in (True, False)]
+    left = engine.partial(action="read", resource=doc_of("eve"), context={}, entities=stores[0])
+    assert left.never
+    eve = {"type": "User", "id": "eve"}
+    assert [left.decide(subject=eve, entities=x).allowed for x in (*stores, None)] == [
+        False,
+        True,
+        False,
+    ]
+    assert (
+        engine.with_store(stores[0])
+        .partial(action="read", resource=doc_of("eve"), context={})
+        .decide(subject=eve, entities=stores[1])
+        .allowed
+    )
+
+
+def test_a_residual_decides_by_what_was_given_when_it_was_asked():
+    engine = of_given()
+    eve, owner, context, fields = user("eve", banned=True), user("ann"), {"level": 5}, ["owner"]
+    entities = [owner]
+    left = engine.partial(
+        action="read", subject=eve, context=context, entities=entities, fields=fields
+    )
+    assert left.never
+    eve["properties"]["banned"] = False
+    owner["properties"]["banned"] = True
+    context.clear()
+    entities.clear()
+    fields[0] = "nothing"
+    decision = left.decide(resource=doc_of("ann"))
+    assert decision.rules == ("open.banned",)
+    assert decision.request.fields == ["owner"]
+
+
+def test_entities_that_are_read_but_once_are_there_for_each_decision_of_a_residual():
+    engine = of_given()
+    ann = user("ann", banned=True)
+    left = engine.partial(action="read", subject=user("eve"), context={}, entities=iter([ann]))
+    for _ in range(2):
+        assert left.decide(resource=doc_of("ann")).rules == ("open.banned_owner",)
+        assert left.decide(resource=doc_of("bob"), entities=iter([user("bob")])).allowed
+
+
+def test_a_residual_takes_the_rest_of_a_context_that_was_built():
+    engine = of_given()
+    eve, bob = user("eve"), engine.entity("User", "bob", banned=True)
+    for known in ({"level": 1}, engine.context("read", level=1)):
+        left = engine.partial(action="read", subject=eve, context=known, entities=[user("ann")])
+        for rest in ({"by": bob}, engine.context("read", by=bob)):
+            decision = left.decide(resource=doc_of("ann"), context=rest)
+            assert decision.rules == ("open.banned_by",)
+            assert decision.request.context["level"] == 1
+    for known in ({"by": bob}, engine.context("read", by=bob)):
+        left = engine.partial(action="read", subject=eve, context=known, entities=[user("ann")])
+        assert left.never
+        for rest in (None, {"level": 1}, engine.context("read", level=1)):
+            decision = left.decide(resource=doc_of("ann"), context=rest)
+            assert decision.rules == ("open.banned_by",)
+    with pytest.raises(InvalidRequest) as refusal:
+        left.decide(resource=doc_of("ann"), context=["level"])
+    assert [problem.path for problem in refusal.value.problems] == ["context"]
+
+
+def test_objects_that_change_after_a_residual_was_asked_change_nothing():
+    engine = of_given()
+    engine.register(SimpleNamespace, "User", banned="banned", pin=None)
+    row = SimpleNamespace(id="eve", banned=True)
+    left = engine.partial(action="read", subject=row, context={}, entities=[user("ann")])
+    row.banned = False
+    assert left.decide(resource=doc_of("ann")).rules == ("open.banned",)
+
+
+def test_a_decision_by_a_residual_is_recorded_once():
+    recorded: list[object] = []
+    engine = of_given().with_record(recorded.append)
+    left = engine.partial(action="read", subject=user("eve"), context={}, entities=[user("ann")])
+    decision = left.decide(resource=doc_of("ann"))
+    assert recorded == [decision]
+    with pytest.raises(InvalidRequest):
+        left.decide(resource={"type": "Doc"})
+    assert [one.allowed for one in recorded] == [True, False]
+
+
+def test_what_a_residual_ignored_is_said_of_each_decision():
+    engine = PolicyEngine.from_text(GIVEN, undeclared="drop")
+    eve = user("eve", colour="red")
+    left = engine.partial(action="read", subject=eve, context={}, entities=[user("ann")])
+    assert left.decide(resource=doc_of("ann")).ignored == ("subject.properties.colour",)
