@@ -175,7 +175,8 @@ class BoundSubject(Immutable):
     ) -> Iterator[Decision]:  # fmt: skip
         """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
         self._check_age(clock.now())
-        return self._decide_each(requests, Common(now, fields, entities))
+        most = self._engine._limits.entities  # noqa: SLF001 - part of the engine
+        return self._decide_each(requests, Common(now, fields, entities, most=most))
 
     def _decide_each(
         self, requests: Iterable[Any], common: Common, known: str | None = None
@@ -378,5 +379,6 @@ class BoundAction(Immutable):
         """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
         bound = self._bound
         bound._check_age(clock.now())  # noqa: SLF001 - two views of one thing
-        common = Common(now, fields, entities)
+        most = bound._engine._limits.entities  # noqa: SLF001 - as above
+        common = Common(now, fields, entities, most=most)
         return bound._decide_each(requests, common, self._action)  # noqa: SLF001 - two views of one thing

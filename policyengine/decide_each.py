@@ -24,13 +24,16 @@ Asked: TypeAlias = Request | tuple[EntityLike, str, EntityLike, Any]
 
 
 class Common:
-    """The options of requests that have none of their own, and the one moment that *now* is, else the clock's."""
+    """The options of requests that have none of their own, and the one moment that *now* is, else the clock's.
+
+    *most*: the entities that a request may bring along.
+    """
 
     __slots__ = ("entities", "fields", "moment", "now")
 
-    def __init__(self, now: Any, fields: Any, entities: Any) -> None:
-        if isinstance(entities, Iterator):
-            entities = first_of(entities)  # which are read for each request
+    def __init__(self, now: Any, fields: Any, entities: Any, *, most: int) -> None:
+        if isinstance(entities, Iterator):  # which is read but once, and may never end
+            entities = first_of(entities, most + 1)
         self.fields, self.entities = fields, entities
         self.now = now
         self.moment: int | None = None

@@ -187,7 +187,8 @@ class DecisionCache(Decider):
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
         """Decide as `decide_many`, one request after another."""
-        rest = self._decide, self._engine.digest, Common(now, fields, entities)
+        most = self._engine._limits.entities  # noqa: SLF001 - it is ours
+        rest = self._decide, self._engine.digest, Common(now, fields, entities, most=most)
         intake = self._engine._intake  # noqa: SLF001 - it is ours
         return intake.each_recorded(requests, lambda some: decide_each(some, {}, *rest))
 

@@ -312,7 +312,7 @@ class PolicyEngine(Decider, Immutable):
         """Decide as `decide_many`, one request after another: it keeps none of them, nor any decision."""
         from policyengine.decide_each import Common, decide_each
 
-        intake, common = self._intake, Common(now, fields, entities)
+        intake, common = self._intake, Common(now, fields, entities, most=self._limits.entities)
         rest = self._fast, intake.decide, self.digest, common
         return intake.each_recorded(requests, lambda some: decide_each(some, *rest))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from policyengine.model.errors import InvalidPolicy, UnhandledObligation
-from policyengine.model.settings import check_called, check_paths, check_texts
+from policyengine.model.settings import check_called, check_paths, check_texts, shown_type
 
 if TYPE_CHECKING:
     from policyengine.cache.folder import Cache
@@ -50,6 +50,8 @@ def load_files(
 
     paths = tuple(paths)
     check_paths(paths)
+    if not isinstance(cache, bool):
+        check_paths([cache])
     sources, found = read_sources(paths, limits)
     folder = None if isinstance(cache, bool) else cache
     opened = None
@@ -64,6 +66,10 @@ def _check_handlers(obligations: Fulfilled) -> None:
     """Raise `TypeError` for what is neither names nor names with handlers."""
     if isinstance(obligations, str):
         raise TypeError("`obligations` are names, or with a function each, and not one text")
+    if not (obligations is None or isinstance(obligations, Collection)):
+        raise TypeError(
+            f"`obligations` are names, or with a function each, and not {shown_type(obligations)}"
+        )
     if isinstance(obligations, Mapping):
         for name, handler in obligations.items():
             check_called(f"obligations[{name!r}]", handler)

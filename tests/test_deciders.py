@@ -8,6 +8,7 @@ import pickle
 import tracemalloc
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -383,6 +384,30 @@ def test_options_that_do_not_fit_refuse_what_they_are_for(name, odd):
     for options in ({"entities": odd}, {"fields": odd}):
         found = DECIDERS[name].decide_many([parts, own, parts], now=NOW, **options)
         assert [one.cause for one in found] == ["invalid_request", "permitted", "invalid_request"]
+        with pytest.raises(InvalidRequest):
+            DECIDERS[name].decide(*parts, now=NOW, **options)
+
+
+@each_decider
+def test_entities_that_never_end_are_read_as_far_as_there_may_be_some(name):
+    def endless() -> Iterator[Any]:
+        for number in count():
+            read.append(number)
+            yield person(str(number), parents=[])
+
+    parts = ANN, "read", RECORD
+    bound = ENGINE.bind(BOB), ENGINE.bind(BOB, "read")
+    refusing: list[Any] = [
+        lambda: DECIDERS[name].decide_many([(*parts, None)] * 2, entities=endless()),
+        lambda: DECIDERS[name].decide(*parts, entities=endless()),
+        lambda: bound[0].decide_many([("read", RECORD, None)], entities=endless()),
+        lambda: bound[1].decide_many([(RECORD, None)], entities=endless()),
+    ]
+    for decide in refusing:
+        read: list[int] = []
+        with pytest.raises(InvalidRequest, match="at most 10000 entities"):
+            raise InvalidRequest([problem for one in decide() for problem in one.problems])
+        assert len(read) == 10_001
 
 
 # ---- examples ---------------------------------------------------------------------------

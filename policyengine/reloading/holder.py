@@ -11,7 +11,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from itertools import islice
 from threading import Event, Thread
 from time import monotonic
 from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
@@ -21,12 +20,20 @@ from policyengine.concurrency import OwnLock, in_forked_child
 from policyengine.decide_each import Common, parts_of
 from policyengine.decider import Decider
 from policyengine.engine import PolicyEngine
+from policyengine.intake.foreign import first_of
 from policyengine.intake.raw import asked_request, given_request
 from policyengine.model.errors import InvalidRequest, NotReloaded, PolicyError
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits, Undeclared
 from policyengine.model.request import Request
-from policyengine.model.settings import check_called, check_class, check_done, check_seconds
+from policyengine.model.settings import (
+    check_called,
+    check_class,
+    check_done,
+    check_paths,
+    check_seconds,
+    check_truth,
+)
 from policyengine.model.values import to_datetime
 from policyengine.reloading.policy_files import PolicyFiles, State, warm_like
 from policyengine.reloading.shadow import Shadow
@@ -93,6 +100,8 @@ class PolicyHolder(Decider):
         ]:  # fmt: skip
             check_called(hook, given_hook)
         check_class("limits", limits, Limits)
+        check_truth("tests", tests)
+        check_paths([] if version is None else [version])
         limits = (limits or Limits()).taking(undeclared)
         given: dict[str, Any] = {"obligations": obligations, "limits": limits, "cache": cache}
         given["on_load"] = on_load
@@ -108,8 +117,8 @@ class PolicyHolder(Decider):
         self._version: int | None
         engine = self._files.load()
         assert engine is not None
-        self._put_in_force(engine, store(engine) if callable(store) else store)
-        candidates = [shadow] if isinstance(shadow, str | os.PathLike) else [*shadow]
+        self._put_in_force(engine, self._made_store(engine) if callable(store) else store)
+        candidates = _paths(shadow)
         self._shadow = Shadow(on_difference) if candidates else None
         self._candidates = PolicyFiles(candidates, tests=False, **given)
         self._reload_shadow()
@@ -213,7 +222,8 @@ class PolicyHolder(Decider):
         engine, shadow = self._engine, self._shadow
         if shadow is None:
             return engine.decide_each(requests, now=now, fields=fields, entities=entities)
-        return _decide_twice(requests, engine, shadow, Common(now, fields, entities))
+        common = Common(now, fields, entities, most=engine._limits.entities)  # noqa: SLF001 - as above
+        return _decide_twice(requests, engine, shadow, common)
 
     # ---- reloading ----------------------------------------------------------------------
 
@@ -254,11 +264,12 @@ class PolicyHolder(Decider):
                     return
             if self._make_store is None:
                 break
-            made = self._make_store(loaded)
+            made = self._made_store(loaded)
             with self._swapping.lock:
                 if changes == self._changes:  # else it may lack what was changed meanwhile
                     self._put_in_force(loaded, made)
                     return
+            self._files.tried = None
         raise NotReloaded(
             "the store was made for other entity types: give a function that makes one,"
             " `PolicyHolder(…, store=make)`"
@@ -266,8 +277,16 @@ class PolicyHolder(Decider):
             else "the store was changed each time while another was made for the new entity types"
         )
 
+    def _made_store(self, engine: PolicyEngine) -> EntityStore:
+        """Return the store that the function makes for an engine: without one, nobody would be known."""
+        from policyengine.intake.store import EntityStore
+
+        assert self._make_store is not None
+        made = self._files.by_others("store", self._make_store, engine)
+        check_class("store()", made, EntityStore, "make one with `engine.store`", optional=False)
+        return made
+
     def _put_in_force(self, loaded: PolicyEngine, store: EntityStore | None) -> None:
-        check_done("store", store)
         if store is not None and not store.fits(loaded.schema):
             raise NotReloaded("the store that was made is for other entity types")
         engine = loaded.with_store(store).with_record(self._on_decision)
@@ -289,6 +308,8 @@ class PolicyHolder(Decider):
             shadow.last_error = None
         except Exception as found:  # noqa: BLE001 - the candidate is in nobody's way
             shadow.last_error = _without_frames(found)
+            if not isinstance(found, PolicyError):
+                self._candidates.tried = None  # as above
 
     # ---- changing facts -----------------------------------------------------------------
 
@@ -350,6 +371,12 @@ class PolicyHolder(Decider):
             self.reload()
 
 
+def _paths(given: Any) -> list[Any]:
+    """Return the paths that are given, or the one, which may be none."""
+    several = isinstance(given, Iterable) and not isinstance(given, str | bytes)
+    return [*given] if several else [given]
+
+
 def _decide_twice(
     requests: Iterable[Asked], engine: PolicyEngine, shadow: Shadow, common: Common
 ) -> Iterator[Decision]:
@@ -370,7 +397,7 @@ def _asked_twice(asked: Request, most: int) -> Request:
     """Return a request that two engines decide at one moment."""
     subject, action, resource, context, now, fields, entities = asked.parts
     if isinstance(entities, Iterator):  # which is read but once, and may never end
-        entities = [*islice(entities, most + 1)]
+        entities = first_of(entities, most + 1)
     moment = to_datetime(clock.now()) if now is None else now
     return Request(subject, action, resource, context, moment, fields, entities)
 

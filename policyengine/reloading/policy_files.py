@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from policyengine.diagnostics.reading import read_regular, reason
 from policyengine.engine import PolicyEngine
-from policyengine.model.errors import NotReloaded
+from policyengine.model.errors import InvalidPolicy, NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
 from policyengine.model.settings import check_done, check_paths
+
+T = TypeVar("T")
 
 State: TypeAlias = tuple[object, ...]
 """What the system says of each file; if it is the same, so are the files."""
@@ -64,6 +68,8 @@ class PolicyFiles:
         """The same, whether or not they may be others."""
         self.version: int | None = None
         """The number of the set that was loaded last."""
+        self._least = 0
+        """The highest number that was beside the texts of the set in force; it may have come before those of the next."""
 
     def state(self) -> State:
         """Return what the system says of the files now."""
@@ -91,10 +97,8 @@ class PolicyFiles:
         for _ in range(_ATTEMPTS):
             before = self.read = self.state()
             self.tried = None if _is_recent(before) else before
-            engine = version = None
-            if in_force is None or self._texts() != _texts_of(in_force):
-                engine = PolicyEngine.load(*self._paths, **self._given)
-                version = self._version()
+            engine = self._loaded(in_force)
+            version = self._beside() if engine is None else self._version()
             if self.state() == before:
                 break
         else:
@@ -102,17 +106,55 @@ class PolicyFiles:
                 "the files changed while they were read: write them elsewhere, and switch a link"
             )
         if engine is None:
+            self._least = max(version or 0, self._least)
             return None
-        if version is not None and above is not None and version <= above:
-            raise NotReloaded(
-                f"the set in the files has the version {version}, and {above} is in force: another set needs a higher one"
-            )
+        if version is not None and above is not None:
+            self._check_version(version, above)
         if self._tests:
             _run_tests(engine, self._limits)
         if self._on_load is not None:
-            check_done("on_load", self._on_load(engine))
+            self.by_others("on_load", self._on_load, engine)
         self.version = version
         return engine
+
+    def by_others(self, name: str, do: Callable[[PolicyEngine], T], engine: PolicyEngine) -> T:
+        """Return what a function of others makes of an engine; if it raises, it may pass with no change of the files."""
+        tried, self.tried = self.tried, None
+        done = do(engine)
+        check_done(name, done)
+        self.tried = tried
+        return done
+
+    def _loaded(self, in_force: PolicyEngine | None) -> PolicyEngine | None:
+        """Return the engine of the files; None if they have the texts of the one that is *in_force*."""
+        known = None if in_force is None else _texts_of(in_force)
+        if known is not None and self._texts() == known:
+            return None
+        try:
+            engine = PolicyEngine.load(*self._paths, **self._given)
+        except InvalidPolicy as problem:
+            if _is_unread(problem):
+                self.tried = None
+            raise
+        return None if _texts_of(engine) == known else engine  # which were not read the first time
+
+    def _check_version(self, version: int, above: int) -> None:
+        """Raise `NotReloaded` unless another set may take over with a number."""
+        if version <= above:
+            raise NotReloaded(
+                f"the set in the files has the version {version}, and {above} is in force: another set needs a higher one"
+            )
+        if version < self._least:
+            raise NotReloaded(
+                f"the set in the files has the version {version}, and the set in force had {self._least} as well:"
+                " another set needs a higher one"
+            )
+
+    def _beside(self) -> int | None:
+        """Return the number that is beside the texts, if there is one."""
+        with suppress(NotReloaded):
+            return self._version()
+        return None
 
     def _version(self) -> int | None:
         """Return the number that is in the file for it; None if there is to be none."""
@@ -122,6 +164,8 @@ class PolicyFiles:
         try:
             text = read_regular(file, _LONGEST_VERSION)
         except OSError as problem:
+            if problem.errno != errno.ENOENT:  # of which the state says that it comes
+                self.tried = None
             raise NotReloaded(f"the version in `{file}`: {reason(problem)}") from None
         if re.fullmatch(rb"[0-9]{1,18}\s*", text) is None:
             raise NotReloaded(
@@ -167,6 +211,12 @@ def _is_recent(state: State) -> bool:
     now = time.time_ns()
     times = [max(one.changed, one.altered) for one in state if isinstance(one, _FileState)]
     return any(now - _RECENT < changed <= now for changed in times)
+
+
+def _is_unread(problem: InvalidPolicy) -> bool:
+    """Whether there is a file that could not be read, as where too many are open: it may be read, with no change, later."""
+    files = [one.span.file for one in problem.diagnostics if one.code == "PE130"]
+    return any(map(os.path.lexists, files))
 
 
 def _texts_of(engine: PolicyEngine) -> dict[str, str]:

@@ -137,7 +137,8 @@ class SourcedEngine(Decider):
         entities: EntityStore | Iterable[EntityLike] | None = None,
     ) -> Iterator[Decision]:  # fmt: skip
         """Decide as `decide_many`, one request after another, by the same engine to the end."""
-        engine, common = self._in_force(), Common(now, fields, entities)
+        engine = self._in_force()
+        common = Common(now, fields, entities, most=engine._limits.entities)  # noqa: SLF001 - it is part of the engine
         intake = engine._intake  # noqa: SLF001 - it is part of the engine
         return intake.each_recorded(requests, lambda some: self._decide_each(engine, some, common))
 

@@ -8,8 +8,6 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -22,58 +20,19 @@ from policyengine import (
     PolicyHolder,
     Request,
 )
-from policyengine.intake.store import EntityStore
 from policyengine.reloading import holder as holder_module
-from policyengine.reloading import policy_files
+from tests.reloading.held import (
+    ANN,
+    DOCUMENT,
+    RULES,
+    TEST,
+    VOCABULARY,
+    allowed,
+    until,
+    user,
+    write,
+)  # fmt: skip
 from tests.reloads import reload_often
-
-VOCABULARY = """
-package held
-entity Team
-entity User in Team { suspended: bool, born?: datetime }
-entity Document { owner: User }
-action read, write by User on Document
-"""
-RULES = """
-permit own: read, write when resource.owner == subject because "it is their own"
-forbid suspended: any when subject.suspended
-"""
-TEST = """
-test "owners read" {
-    let ann = User "ann" { suspended: false }
-    expect allow read by ann on Document "d" { owner: ann }
-}
-"""
-DOCUMENT = {"type": "Document", "id": "d", "properties": {"owner": {"type": "User", "id": "ann"}}}
-ANN = {"type": "User", "id": "ann"}
-
-
-def user(id_: str = "ann", *, suspended: bool = False):
-    return {**ANN, "id": id_, "properties": {"suspended": suspended}, "parents": []}
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    made = tmp_path / "policies"
-    made.mkdir()
-    write(made, RULES)
-    return made
-
-
-def write(folder: Path, rules: str, vocabulary: str = VOCABULARY) -> None:
-    (folder / "held.policy").write_text(vocabulary + rules, encoding="utf-8")
-
-
-def allowed(engine: PolicyEngine, who=None, action: str = "read") -> bool:
-    return engine.decide(who or user(), action, DOCUMENT).allowed
-
-
-def until(what: Callable[[], object]) -> None:
-    limit = time.monotonic() + 20
-    while not what():
-        assert time.monotonic() < limit
-        time.sleep(0.005)
-
 
 # ---- what takes over --------------------------------------------------------------------
 
@@ -316,25 +275,6 @@ def test_a_thread_watches_on_if_nobody_can_be_warned(folder):
         logger.removeFilter(failing)
 
 
-def test_what_fails_for_a_while_is_tried_again(folder, monkeypatch):
-    made = []
-
-    def make(engine: PolicyEngine) -> EntityStore:
-        made.append(engine)
-        if 1 < len(made) < 4:
-            raise OSError("the database is down")
-        return engine.store([user(), DOCUMENT | {"parents": []}])
-
-    holder = PolicyHolder(folder, store=make, poll=0.01, quiet=0.01)
-    (folder / "more.policy").write_text(
-        "package held\nentity Other\npermit more: read", encoding="utf-8"
-    )
-    monkeypatch.setattr(policy_files, "_RECENT", 0)  # the files are old soon
-    until(lambda: "more" in str(holder.engine.rules) and holder.last_error is None)
-    assert len(made) == 4
-    holder.close()
-
-
 # ---- stores -----------------------------------------------------------------------------
 
 
@@ -524,71 +464,3 @@ def test_reloads_under_load_drop_and_mix_nothing(tmp_path):
     seen = reload_often(100, tmp_path, pause=0.001)
     assert seen.wrong == []
     assert seen.decided > 1_000
-
-
-def numbered(folder: Path, version: object, rules: str) -> None:
-    write(folder, rules)
-    (folder / "version").write_text(str(version))
-
-
-OTHER_RULES = RULES.replace("read, write when", "read when")
-
-
-def test_a_version_only_goes_up(folder: Path):
-    numbered(folder, 7, RULES)
-    holder = PolicyHolder(folder, version=folder / "version")
-    first = holder.digest
-    for version, rules in [(8, OTHER_RULES), (10, RULES), (11, OTHER_RULES)]:
-        numbered(folder, version, rules)
-        assert (holder.reload(), holder.version, holder.last_error) == (True, version, None)
-    in_force = holder.digest
-    for version in (1, 7, 10, 11, "0000010\n"):
-        numbered(folder, version, RULES)
-        assert (holder.reload(), holder.version, holder.digest) == (False, 11, in_force)
-        assert isinstance(holder.last_error, NotReloaded)
-        assert f"the version {int(version)}, and 11 is in force" in str(holder.last_error)
-    (folder / "version").write_text("12\n")
-    assert (holder.reload(), holder.version, holder.digest) == (True, 12, first)
-
-
-def test_a_number_that_comes_before_its_set_is_not_used_up(folder: Path):
-    numbered(folder, 1, RULES)
-    holder = PolicyHolder(folder, version=folder / "version")
-    (folder / "version").write_text("2")
-    assert (holder.reload(), holder.version) == (True, 1)
-    write(folder, OTHER_RULES)
-    assert (holder.reload(), holder.version) == (True, 2)
-
-
-def test_a_set_that_was_refused_uses_no_number_up(folder: Path):
-    numbered(folder, 1, RULES + TEST)
-    holder = PolicyHolder(folder, version=folder / "version", tests=True)
-    numbered(folder, 2, RULES.replace("==", "!=") + TEST)
-    assert (holder.reload(), holder.version) == (False, 1)
-    numbered(folder, 2, OTHER_RULES + TEST)
-    assert (holder.reload(), holder.version) == (True, 2)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "-1", "1.5", "v2", "\u0662", "1 2", "9" * 19, "1" + " " * 200, "1_0", None]
-)
-def test_what_is_no_version_is_refused(folder: Path, text: str | None):
-    numbered(folder, 1, RULES)
-    file = folder / "version"
-    holder = PolicyHolder(folder, version=file)
-    write(folder, OTHER_RULES)
-    file.unlink() if text is None else file.write_text(text)
-    in_force = holder.digest
-    assert (holder.reload(), holder.digest) == (False, in_force)
-    assert str(holder.last_error).startswith(f"the version in `{file}`")
-    with pytest.raises(NotReloaded, match="the version in"):
-        PolicyHolder(folder, version=file)
-
-
-def test_who_watches_sees_that_a_number_came_after_its_set(folder: Path):
-    numbered(folder, 1, RULES)
-    with PolicyHolder(folder, version=folder / "version", poll=0.01, quiet=0) as holder:
-        write(folder, OTHER_RULES)
-        until(lambda: holder.last_error is not None)
-        (folder / "version").write_text("2")
-        until(lambda: holder.version == 2 and holder.last_error is None)
