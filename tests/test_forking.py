@@ -230,6 +230,7 @@ LOCKING = {
         "Thread",
         "get_ident",
     },  # a child records nothing there
+    "model/settings.py": {"TIMEOUT_MAX"},  # a number
     "reloading/holder.py": {"Event", "Thread"},  # which a child has anew
     "tables/table_job.py": {"Thread"},  # of a process of its own
     "sources/sourced_engine.py": {"Future", "asyncio"},  # of the loop of who asks
