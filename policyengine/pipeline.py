@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from policyengine.diagnostics.diagnostic import MOST_SHOWN, Diagnostic, Diagnostics, Severity
-from policyengine.diagnostics.source import Source
+from policyengine.diagnostics.source import Source, of_size
 from policyengine.diagnostics.spell import shared_budget
 from policyengine.model.limits import Limits
 from policyengine.runtime.gc_pause import gc_paused
@@ -148,11 +148,12 @@ def _checked(
 ) -> tuple[CheckedSet | None, Diagnostics]:
     """Check *files* if they are all of *sources*, else what is intact of them."""
     checked, problems = None, [*problems, *found]
+    shown = of_size(sources, limits.source_size)
     if not problems and files:
         checked, problems = check(files)
-    elif problems and not found:
+    elif problems and not found and len(shown) == len(sources):
         problems += _of_intact_parts(files, problems, sources, limits, check)
-    return checked, Diagnostics.of(problems, sources)
+    return checked, Diagnostics.of(problems, shown)
 
 
 def _of_intact_parts(

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from policyengine.cli.asking import arguments, no_request, read_request, request_options
-from policyengine.cli.loading import cache_option, load_engine, paths_argument
+from policyengine.cli.loading import (
+    cache_option,
+    load_engine,
+    paths_argument,
+    read_entities,
+)
 from policyengine.cli.output import FINDINGS, FINE, format_option, say, say_parts
 from policyengine.cli.residual_output import show_residual, what_is_left
 from policyengine.model.shown import escaped, shown_entity, written_value
@@ -113,11 +118,14 @@ def command(
         )
     if table is not None and unknowns:
         raise click.UsageError("`--unknowns` is for `--request`")
-    engine = load_engine(paths, entities)
+    given = None if entities is None else read_entities(entities)
+    engine = load_engine(paths, entities, given)
     if table is not None and out is not None:
         from policyengine.cli.decide_table import decide_table
 
-        all_allowed = decide_table(engine, paths, table, out, bad, keep, entities, now, format)
+        all_allowed = decide_table(
+            engine, paths, table, out, bad, keep, entities, given, now, format
+        )
         return FINDINGS if exit_code and not all_allowed else FINE
     if unknowns:
         for number, file in enumerate(requests):

@@ -8,7 +8,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from policyengine.cli.loading import read_file
 from policyengine.cli.output import FailingInput, say, say_json, working
 from policyengine.cli.writing import keep_inputs
 from policyengine.model.shown import plural
@@ -25,6 +24,7 @@ def decide_table(
     bad: str | None,
     keep: tuple[str, ...],
     entities: str | None,
+    given: bytes | None,
     now: str | None,
     format: str,
 ) -> bool:
@@ -34,9 +34,8 @@ def decide_table(
     from policyengine.tables.request_columns import UnfitTable
     from policyengine.tables.table_job import TableJob
 
-    given = b"" if entities is None else read_file(entities)
     try:
-        inputs = {"--entities": sha256(given).hexdigest()}
+        inputs = {"--entities": sha256(given or b"").hexdigest()}
         job = TableJob.of(table, Path(out), bad=bad, now=now, keep=keep, inputs=inputs)
         read = {"PATH": paths, "`--table`": (table,), "`--entities`": (entities,)}
         keep_inputs({"`--out`": str(job.out), "`--bad`": str(job.bad)}, read)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
 import click
 from attrs import frozen
 
-from policyengine.cli.loading import paths_argument, read_policies
+from policyengine.cli.loading import paths_argument, read_file, read_policies
 from policyengine.cli.output import (
     FINDINGS,
     FINE,
@@ -21,11 +20,12 @@ from policyengine.cli.output import (
     working,
 )
 from policyengine.cli.writing import replace_files, show_diff
+from policyengine.diagnostics.source import Source, of_size
+from policyengine.model.limits import Limits
 from policyengine.model.shown import plural
 
 if TYPE_CHECKING:
     from policyengine.diagnostics.diagnostic import Diagnostic
-    from policyengine.diagnostics.source import Source
 
 _STDIN = "-"
 
@@ -43,6 +43,13 @@ class _Formatted:
         if self.problems:
             return "unreadable"
         return "changed" if self.text != self.source.text else "unchanged"
+
+    @property
+    def shown(self) -> Mapping[str, Source]:
+        """The text as diagnostics show it: none if it was not read, or is too large."""
+        return of_size(
+            {self.source.name: self.source}, Limits().source_size if self.source.text else -1
+        )
 
 
 @click.command(short_help="Format policy files.")
@@ -86,10 +93,9 @@ def command(paths: tuple[str, ...], check: bool, diff: bool, format: str) -> int
 
 
 def _format_all(paths: Sequence[str]) -> list[_Formatted]:
-    from policyengine.diagnostics.source import Source
-
     if tuple(paths) == (_STDIN,):
-        return [_format(_decoded(sys.stdin.buffer.read(), "standard input"))]
+        data = read_file(_STDIN, 4 * Limits().source_size)
+        return [_format(_decoded(data, "standard input"))]
     sources, found = read_policies(paths)
     broken = [_Formatted(Source(d.span.file, ""), "", (d,)) for d in found]
     return broken + [_format(source) for source in sources.values()]
@@ -118,7 +124,7 @@ def _format(source: Source) -> _Formatted:
 def _pass_through(result: _Formatted) -> None:
     if result.problems:
         for problem in result.problems:
-            show_diagnostic(problem, {result.source.name: result.source}, aside=True)
+            show_diagnostic(problem, result.shown, aside=True)
     else:
         click.echo(result.text.encode(), nl=False)  # bytes, so that line ends stay as they are
 
@@ -126,7 +132,7 @@ def _pass_through(result: _Formatted) -> None:
 def _show(results: Sequence[_Formatted], *, dry: bool, diff: bool) -> None:
     for result in results:
         for problem in result.problems:
-            show_diagnostic(problem, {result.source.name: result.source})
+            show_diagnostic(problem, result.shown)
         if result.state != "changed":
             continue
         if diff:

@@ -23,6 +23,9 @@ _UNREADABLE = frozenset({"PE130", "PE131", "PE132"})
 """Codes of problems with a path, not with the text in it."""
 
 _STDIN = "-"
+
+MOST_OF_ENTITIES = 500_000_000
+"""The bytes of entities that a command reads, some millions of entities: more are a mistake, or fill the memory."""
 _NO_CACHE = "policyengine.no_cache"
 
 
@@ -112,8 +115,13 @@ def load_program(paths: Iterable[str]) -> LoadedSet:
     return loaded
 
 
-def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngine:
-    """Return the engine of the policy set in *paths*, with a store of the *entities* in a file."""
+def load_engine(
+    paths: Iterable[str], entities: str | None = None, given: bytes | None = None
+) -> PolicyEngine:
+    """Return the engine of the policy set in *paths*, with a store of the *entities* in a file.
+
+    *given*: what `read_entities` returned of them, since standard input is read but once.
+    """
     from policyengine.engine import PolicyEngine
     from policyengine.intake.store import EntityStore
     from policyengine.model.errors import InvalidRequest
@@ -123,7 +131,8 @@ def load_engine(paths: Iterable[str], entities: str | None = None) -> PolicyEngi
     program, store = loaded.program, None
     if entities is not None:
         try:
-            store = EntityStore.from_json(program.schema, read_file(entities), Limits())
+            given = read_entities(entities) if given is None else given
+            store = EntityStore.from_json(program.schema, given, Limits())
         except InvalidRequest as problem:
             raise failing(f"`{entities}`:", problem.problems) from None
     return PolicyEngine(program, loaded.checked, limits=Limits(), store=store)
@@ -136,13 +145,33 @@ def _useless(diagnostics: Diagnostics) -> FailingInput:
     return FailingInput(f"the policy set has {count}, so it cannot be used")
 
 
-def read_file(name: str, most: int | None = None) -> bytes:
+def read_entities(name: str) -> bytes:
+    """Return what is in a file of entities, or in standard input; raises `FailingInput` if that is too much."""
+    data = read_file(name, MOST_OF_ENTITIES)
+    if len(data) > MOST_OF_ENTITIES:
+        raise FailingInput(f"`{name}`: it has more than {MOST_OF_ENTITIES:,} bytes")
+    return data
+
+
+def read_file(name: str, most: int) -> bytes:
     """Return the content of a file, or of standard input where *name* is `-`.
 
     Of what has more than *most* bytes: no more than it takes to see that, or raises `OSError`.
     """
     if name == _STDIN:
-        return sys.stdin.buffer.read(-1 if most is None else most + 1)
+        return _standard_input(most + 1)
     from policyengine.diagnostics.reading import read_regular
 
     return read_regular(name, most)
+
+
+def _standard_input(most: int) -> bytes:
+    """Read at most so many bytes: piece by piece, since Python takes the memory of all that it is asked for."""
+    pieces: list[bytes] = []
+    while most and (piece := sys.stdin.buffer.read(min(most, _PIECE))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
+
+
+_PIECE = 1 << 20

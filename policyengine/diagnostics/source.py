@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -57,6 +58,11 @@ class Source(Struct, frozen=True, dict=True):
     def on_one_line(self, span: Span) -> str:
         """Return the text of *span* with its line ends and repeated blanks as single blanks."""
         return " ".join(self.at(span).split())
+
+
+def of_size(sources: Mapping[str, Source], most: int) -> dict[str, Source]:
+    """Return the texts that have at most *most* code points; to find places in others takes too long."""
+    return {name: source for name, source in sources.items() if len(source.text) <= most}
 
 
 class Span:

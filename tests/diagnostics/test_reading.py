@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from policyengine import InvalidPolicy, Limits, PolicyEngine
 from policyengine.cache.folder import Cache
+from policyengine.cli import loading
 from policyengine.cli.main import run as run_command
 from policyengine.cli.writing import replace_files
 from policyengine.diagnostics.reading import open_regular, read_regular
@@ -164,3 +168,74 @@ def test_limits_are_of_characters_and_not_of_bytes(tmp_path: Path):
     assert PolicyEngine.load(tmp_path, limits=Limits(source_size=size)).rules
     with pytest.raises(InvalidPolicy, match="PE106"):
         PolicyEngine.load(tmp_path, limits=Limits(source_size=size - 1))
+
+
+class Endless(io.RawIOBase):
+    """A standard input that does not end; reading much more of it than a set may have fails."""
+
+    def __init__(self) -> None:
+        self.taken = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        buffer[:] = b"\n" * len(buffer)
+        self.taken += len(buffer)
+        assert self.taken < 5 * Limits().source_size, "it is read on and on"
+        return len(buffer)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "-"],
+        ["lint", "-"],
+        ["fmt", "-"],
+        ["fmt", "--check", "-"],
+        ["decide", "good.policy", "--request", "-"],
+        ["decide", "good.policy", "--request", "request.json", "--entities", "-"],
+        ["decide", "good.policy", "--table", "t", "--out", "o", "--entities", "-"],
+        ["what", "good.policy", "--subject", "U:1", "--action", "r", "--entities", "-"],
+    ],
+    ids=" ".join,
+)
+def test_standard_input_is_read_up_to_a_limit(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(tmp_path)
+    Path("good.policy").write_text(GOOD)
+    Path("request.json").write_text('{"subject": {"type": "U", "id": "1"}}')
+    monkeypatch.setattr(loading, "MOST_OF_ENTITIES", 1_000)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Endless())))
+    assert run_command(arguments) in (1, 2)
+
+
+def test_entities_in_a_file_have_a_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(tmp_path)
+    Path("good.policy").write_text(GOOD)
+    Path("request.json").write_text('{"subject": {"type": "U", "id": "1"}}')
+    Path("entities.json").write_text("[" + " " * 1_000 + "]")
+    monkeypatch.setattr(loading, "MOST_OF_ENTITIES", 1_000)
+    given = ["--request", "request.json", "--entities", "entities.json"]
+    assert run_command(["decide", "good.policy", *given]) == 2
+    assert "`entities.json`: the file has more than 1,000 bytes" in capsys.readouterr().err
+
+
+def test_nothing_is_shown_of_a_text_that_is_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """To find a place in a text takes time in proportion to it."""
+    monkeypatch.setattr(Source, "position", None)
+    small = Limits(source_size=400)
+    for text in (GOOD + "\n" * 500, GOOD + "#" * 500):
+        (tmp_path / "x.policy").write_text(text)
+        with pytest.raises(InvalidPolicy, match="PE106"):
+            PolicyEngine.load(tmp_path, limits=small)
+        with pytest.raises(InvalidPolicy, match="PE106"):
+            PolicyEngine.from_text(text, limits=small)
+    (tmp_path / "x.policy").write_text("#" * (Limits().source_size + 1))
+    for command in ("check", "lint", "fmt"):
+        assert run_command([command, str(tmp_path / "x.policy")]) == 1

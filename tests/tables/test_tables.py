@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
+import sys
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -796,3 +798,20 @@ def test_a_folder_is_refused_before_anything_is_decided(tmp_path: Path, engine: 
     with pytest.raises(IsADirectoryError):
         job(tmp_path, world()).run(engine)
     assert not job(tmp_path).parts.exists()
+
+
+def test_a_run_notes_the_entities_that_standard_input_had(tmp_path: Path, monkeypatch):
+    """What was decided with others is no part of it."""
+    from policyengine.cli.main import run
+
+    noted = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(TableJob, "run", lambda self, *_: noted.append(self.inputs) or 1 / 0)
+    Path("shop.policy").write_text(SET)
+    job(tmp_path, world())
+    for entities in (b"[]", b"[ ]"):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(entities)))
+        command = ["decide", "shop.policy", "--table", "in.parquet", "--keep", "note"]
+        with pytest.raises(ZeroDivisionError):
+            run([*command, "--out", "o.parquet", "--entities", "-"])
+    assert noted[0] != noted[1]
