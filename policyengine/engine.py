@@ -15,7 +15,7 @@ from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.decider import Decider
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits, Undeclared
-from policyengine.model.settings import check_called, check_class, check_seconds
+from policyengine.model.settings import check_class, check_hook, check_seconds
 from policyengine.prepared_set import PreparedSet
 
 if TYPE_CHECKING:
@@ -184,7 +184,7 @@ class PolicyEngine(Decider, Immutable):
         So do the subjects that it binds, and what is made with it. If *on_decision* raises, the decision is not
         given: `NotRecorded` is raised. (`docs/record.md`)
         """
-        check_called("on_decision", on_decision)
+        check_hook("on_decision", on_decision)
         return self._with(self._store, on_decision)
 
     def _with(self, store: EntityStore | None, on_decision: OnDecision | None) -> PolicyEngine:

@@ -24,6 +24,7 @@ from policyengine.adapters.enforcement import EnforcementPoint
 from policyengine.adapters.explain_budget import ExplainBudget
 from policyengine.explain.periods import Answer
 from policyengine.filters.row_filter import Filter
+from policyengine.record.structured_logging import LoggedDecisions
 
 TEXT = """
 package settings
@@ -115,6 +116,11 @@ def _file(tmp_path, monkeypatch):
         (lambda: DecisionLog("log", size="1"), "`size` is a whole number"),
         (lambda: DecisionLog("log", "fast", queue=1.5), "`queue` is a whole number"),
         (lambda: DecisionLog("log", to_log=3), "`to_log` is a function"),
+        (lambda: DecisionLog(""), "a log needs the path of its folder"),
+        (lambda: DecisionLog(None), "a path is a string or a `Path`"),
+        (lambda: DecisionLog(b"log"), "a path is a string or a `Path`"),
+        (lambda: LoggedDecisions(to_log=3), "`to_log` is a function"),
+        (lambda: ENGINE.with_record(LoggedDecisions), "and not the class LoggedDecisions"),
         (lambda: ExplainBudget("1"), "`seconds` is a number"),
         (lambda: ExplainBudget(per_caller=None), "`per_caller` is a whole number"),
         (lambda: EnforcementPoint(3), "what decides has a method `decide`"),

@@ -102,7 +102,7 @@ def _request(
         subject, resource = result.named or (request.subject, request.resource)
         return {
             "subject": _named(subject, values),
-            "action": {"name": _short(request.action)} if type(request.action) is str else None,
+            "action": _action(request.action),
             "resource": _named(resource, values),
         }
     return values.request(request, needs)
@@ -111,13 +111,34 @@ def _request(
 def _named(part: Any, values: _Values) -> dict[str, Any] | None:
     """Return type and id of an entity in any form, if it has them."""
     try:
-        found = (part["type"], part["id"]) if isinstance(part, dict) else (part.type, part.id)
-        type_, id_ = found
+        if isinstance(part, Mapping):
+            type_, id_ = _own_text(_member(part, "type")), _own_text(_member(part, "id"))
+        else:
+            type_, id_ = _own_text(part.type), _own_text(part.id)
     except Exception:  # noqa: BLE001 - whatever was given, it is denied already
         return None
-    if type(type_) is type(id_) is str:
-        return {"type": _short(type_), "id": values.value(_TEXT, _plain(id_))}
-    return None
+    if type_ is None or id_ is None:
+        return None
+    return {"type": _short(type_), "id": values.value(_TEXT, _plain(id_))}
+
+
+def _action(given: Any) -> dict[str, Any] | None:
+    """Return the action in any form, if it has a name."""
+    try:
+        name = _own_text(_member(given, "name") if isinstance(given, Mapping) else given)
+    except Exception:  # noqa: BLE001 - as above
+        return None
+    return None if name is None else {"name": _short(name)}
+
+
+def _member(given: Mapping[str, Any], name: str) -> Any:
+    """Return a member, of a dict what it holds: a class that derives from it may say something else."""
+    return dict.__getitem__(given, name) if isinstance(given, dict) else given[name]
+
+
+def _own_text(given: Any) -> str | None:
+    """Return the text that a string holds, also one of a derived class; None for what is none."""
+    return str.__str__(given) if issubclass(type(given), str) else None
 
 
 def _short(text: str) -> str:

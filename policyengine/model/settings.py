@@ -42,6 +42,18 @@ def check_called(name: str, given: Any, *, optional: bool = True) -> None:
         raise TypeError(f"`{name}` is a function, and not {shown_type(given)}")
 
 
+def check_hook(name: str, given: Any) -> None:
+    """Raise `TypeError` unless a setting is a function, or an object that can be called, or None.
+
+    Calling a class makes another object of it, and none of them would have done anything.
+    """
+    if isinstance(given, type):
+        raise TypeError(
+            f"`{name}` is a function, and not the class {given.__name__}: make one of it"
+        )
+    check_called(name, given)
+
+
 def check_class(
     name: str, given: Any, class_: type, advice: str = "", *, optional: bool = True
 ) -> None:
@@ -68,8 +80,10 @@ def check_paths(given: Iterable[Any]) -> None:
 
 
 def check_done(name: str, found: object) -> None:
-    """Raise `TypeError` if a function that was called has done nothing yet: *found* is asynchronous, or a generator."""
-    if found is None or not isinstance(found, Awaitable | Generator | AsyncGenerator):
+    """Raise `TypeError` if a function that was called has done nothing yet: *found* is asynchronous, or a generator or the like."""
+    if found is None or not isinstance(
+        found, Awaitable | Generator | AsyncGenerator | map | filter
+    ):
         return
     if isinstance(found, Coroutine):
         found.close()  # which nobody awaits

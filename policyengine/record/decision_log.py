@@ -18,10 +18,11 @@ from weakref import WeakSet, finalize
 
 from policyengine.concurrency import in_forked_child
 from policyengine.model.errors import NotRecorded
-from policyengine.model.settings import check_called, check_count
+from policyengine.model.settings import check_called, check_count, check_paths
 from policyengine.model.values import moment_text
 from policyengine.record.log_folder import LogFolder
 from policyengine.record.log_lines import LONGEST_LINE, encoded
+from policyengine.record.record_text import record_of
 
 if TYPE_CHECKING:
     from policyengine.model.decision import Decision
@@ -60,6 +61,9 @@ class DecisionLog:
     ) -> None:
         if mode not in ("durable", "fast"):
             raise ValueError(f"a log is `durable` or `fast`, and not {mode!r}")
+        check_paths([path])
+        if not os.fspath(path):  # a setting that was forgotten, and not the current folder
+            raise ValueError("a log needs the path of its folder, and this one is empty")
         check_count("size", size, _SMALLEST)
         check_count("queue", queue)
         check_called("to_log", to_log)
@@ -131,8 +135,7 @@ class DecisionLog:
                 self._queue(entries)
 
     def _entry(self, decision: Decision) -> _Entry:
-        record = decision.to_log() if self._to_log is None else self._to_log(decision)
-        entry = _Entry(encoded({"record": record}))
+        entry = _Entry(encoded({"record": record_of(decision, self._to_log)}))
         if len(entry.line) > LONGEST_LINE - _MARGIN:
             raise NotRecorded(f"a record has at most {LONGEST_LINE - _MARGIN:,} bytes")
         return entry

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from policyengine.record.record_text import asked_text
+from policyengine.model.settings import check_called
+from policyengine.record.record_text import asked_text, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +29,7 @@ class LoggedDecisions:
         denied: int = logging.WARNING,
         to_log: Callable[[Decision], dict[str, Any]] | None = None,
     ) -> None:
+        check_called("to_log", to_log)
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         self._allowed, self._denied, self._to_log = allowed, denied, to_log
 
@@ -36,7 +38,7 @@ class LoggedDecisions:
         level = self._allowed if decision.allowed else self._denied
         if not self._logger.isEnabledFor(level):
             return
-        record = decision.to_log() if self._to_log is None else self._to_log(decision)
+        record = record_of(decision, self._to_log)
         said = "allow" if decision.allowed else "deny"
         self._logger.log(
             level,

@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from policyengine.diagnostics.reading import open_regular
 from policyengine.model.shown import escaped
 from policyengine.model.values import parse_datetime
-from policyengine.record.log_lines import START, Line, log_entries, read_lines
+from policyengine.record.log_lines import START, Line, is_log_file, log_entries, read_lines
 
 _BACKWARDS: Final = 5_000_000
 """Microseconds that the time of a record may be before that of an earlier one: several threads write together."""
@@ -85,10 +85,12 @@ class _Check:
         self._found = found
         self._latest: int | None = None
         self._begins = True
+        self._has_first = False
 
     def file(self, name: str, lines: Iterator[Line]) -> None:
         """Check the lines of one file."""
         found, faults = self._found, 0
+        self._has_first = self._has_first or (is_log_file(name) and int(name[:-6]) == 1)
         for line in lines:
             content = line.content() or {}
             if not line.is_whole:
@@ -99,6 +101,9 @@ class _Check:
             if self._begins:
                 self._begins = False
                 found.first = found.last = _before(content)
+                if self._has_first and found.first != START:
+                    faults += 1
+                    found.faults.append(Fault(name, line.number, _FAULTS[2]))
             if not line.follows(found.last):
                 faults += 1
                 if faults == 1:
@@ -125,6 +130,7 @@ class _Check:
 _FAULTS: Final = (
     "the line is not as it was written, or what was before it is missing",
     "the file does not go on where the one before it ends",
+    "the file goes on after lines that are not there, and no file was before it",
 )
 
 

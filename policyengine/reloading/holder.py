@@ -30,6 +30,7 @@ from policyengine.model.settings import (
     check_called,
     check_class,
     check_done,
+    check_hook,
     check_paths,
     check_seconds,
     check_truth,
@@ -96,9 +97,9 @@ class PolicyHolder(Decider):
             check_class("store", store, EntityStore, "make one with `engine.store`")
         for hook, given_hook in [
             ("on_load", on_load), ("on_difference", on_difference), ("on_reload", on_reload),
-            ("on_decision", on_decision),
         ]:  # fmt: skip
             check_called(hook, given_hook)
+        check_hook("on_decision", on_decision)
         check_class("limits", limits, Limits)
         check_truth("tests", tests)
         check_paths([] if version is None else [version])

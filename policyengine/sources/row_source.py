@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from typing import Any
 
 try:
-    from sqlalchemy import inspect, select
+    from sqlalchemy import ScalarResult, inspect, select
 except ModuleNotFoundError:
     wanted = "this needs SQLAlchemy: install `policyengine-dsl[sqlalchemy]`"
     raise ModuleNotFoundError(wanted, name="sqlalchemy") from None
@@ -43,10 +43,11 @@ class RowSource:
         statements = [one for one in made if one is not None]
         if isinstance(session, AsyncSession):
             return self._fetch_async(session, statements)
-        return [row for statement in statements for row in session.scalars(statement)]
+        return _rows(session, [session.scalars(statement) for statement in statements])
 
     async def _fetch_async(self, session: AsyncSession, statements: Sequence[Any]) -> list[Any]:
-        return [row for statement in statements for row in await session.scalars(statement)]
+        found = [await session.scalars(statement) for statement in statements]
+        return _rows(session.sync_session, found)
 
     def _select(self, session: Session, type_: str, keys: Sequence[Key]) -> Any:
         """Return the query for the rows of a type, None if there can be none."""
@@ -68,6 +69,12 @@ class RowSource:
                 if row is not None:
                     session.expire(row, inspect(row).unmodified)
         return query if ids else None
+
+
+def _rows(session: Session, found: Iterable[ScalarResult[Any]]) -> list[Any]:
+    """Return the rows, each once: a collection that is loaded with them by a join repeats them. Those that are to be deleted are gone."""
+    deleted = session.deleted
+    return [row for rows in found for row in rows.unique() if row not in deleted]
 
 
 def _id(column: Any, text: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from pathlib import Path
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -180,3 +181,37 @@ def test_nothing_that_is_refused_is_too_much_for_a_record(part, where):
     assert written.isascii()
     assert len(written) < ROOM
     assert "SECRET" not in written
+
+
+class Text(str):
+    """A string of a derived class, as a column of numpy or an enumeration has."""
+
+    __slots__ = ()
+
+
+class Lying(dict[str, Any]):
+    """Says something else than it holds."""
+
+    def __getitem__(self, name: str) -> Any:
+        return "somebody else"
+
+
+EVE = {"type": "Person", "id": "eve"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        EVE, MappingProxyType(EVE), Lying(EVE), {"type": Text("Person"), "id": "eve"},
+        {"type": "Person", "id": Text("eve")}, SimpleNamespace(**EVE),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("action", ["read", Text("read"), {"name": "read"}, {"name": Text("read")}])
+def test_a_refused_request_is_recorded_in_whatever_form_it_names_what_it_is_about(said, action):
+    """None of these has what rules read, so all are refused; a log says who was, of whatever class the values are."""
+    parts = said, action, said, {}
+    record = ENGINE.decide_many([parts])[0].to_log()
+    assert record["cause"] == "invalid_request"
+    assert record["request"] == {"subject": EVE, "action": {"name": "read"}, "resource": EVE}
+    assert {type(one) for one in record["request"]["subject"].values()} == {str}
+    assert not [*SCHEMA.iter_errors(record)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from threading import get_ident
 from typing import Any
@@ -27,6 +27,7 @@ from policyengine import (
 from policyengine.adapters.enforcement import EnforcementPoint
 from policyengine.adapters.refusal import Refusal
 from policyengine.record.decision_log import DecisionLog
+from policyengine.record.structured_logging import LoggedDecisions
 from tests.strategies.entry_points import entry_points
 from tests.test_deciders import ANN, ASKED, ENGINE, OTHERS, POLICY, RECORD, UNFIT
 
@@ -224,6 +225,51 @@ def test_nothing_is_answered_if_the_hook_fails(asked):
             with pytest.raises(NotRecorded):
                 ask()
             assert len(failed) == 1, name
+
+
+async def later(decision: Decision) -> Any:
+    return decision.to_log()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda _: None, lambda one: json.dumps(one.to_log()), lambda one: map(id, [one]), later],
+)
+@pytest.mark.parametrize("kind", ["durable", "fast", "logging"])
+def test_what_makes_no_record_records_nothing(tmp_path, make, kind):
+    """A line without a record would be found by no query."""
+    hook: Any = LoggedDecisions(allowed=50, to_log=make)
+    if kind != "logging":
+        hook = DecisionLog(tmp_path / "log", kind, to_log=make)
+    with pytest.raises(NotRecorded, match="the decision was not recorded: `to_log"):
+        ENGINE.with_record(hook).decide(ASKED["staff"])
+
+
+def test_a_class_is_no_hook(tmp_path):
+    """Making one of it for each decision would record nothing."""
+    (tmp_path / "clinic.policy").write_text(POLICY)
+    for make in (ENGINE.with_record, lambda hook: PolicyHolder(tmp_path, on_decision=hook)):
+        with pytest.raises(
+            TypeError, match="`on_decision` is a function, and not the class Logged"
+        ):
+            make(LoggedDecisions)
+
+
+def test_what_only_a_loop_would_call_is_not_done():
+    class Writes:
+        def __call__(self, decision: Decision) -> Any:
+            return map(written.append, [decision])
+
+        def together(self, decisions: Sequence[Decision]) -> Any:
+            return filter(written.append, decisions)
+
+    written: list[Decision] = []
+    with pytest.raises(NotRecorded, match="`on_decision` is asynchronous, or a generator"):
+        ENGINE.with_record(Writes()).decide(ASKED["staff"])
+    with pytest.raises(
+        NotRecorded, match=r"`on_decision\.together` is asynchronous, or a generator"
+    ):
+        ENGINE.with_record(Writes()).decide_many([ASKED["staff"]] * 2)
 
 
 class Somewhere:

@@ -32,11 +32,11 @@ def written(tmp_path_factory) -> list[bytes]:
     return files
 
 
-def put(path: Path, files: list[bytes]) -> Path:
+def put(path: Path, files: list[bytes], first: int = 1) -> Path:
     path.mkdir(exist_ok=True)
     for file in path.iterdir():
         file.unlink()
-    for number, text in enumerate(files, 1):
+    for number, text in enumerate(files, first):
         (path / f"{number:08}.jsonl").write_bytes(text)
     return path
 
@@ -83,9 +83,28 @@ def test_files_that_lack_or_are_moved_are_found(tmp_path, written):
         [written[0], written[0], *written[1:]],
     ):  # fmt: skip
         assert verify_log(put(tmp_path, files)).faults
-    later = verify_log(put(tmp_path, written[1:]))
+    later = verify_log(put(tmp_path, written[1:], first=2))
     assert not later.faults  # earlier files were put away
     assert later.first == json.loads(lines(written[0])[-1])["hash"]
+
+
+@pytest.mark.parametrize("change", ["moved", "removed", "emptied"])
+def test_the_only_file_of_a_log_is_missed(tmp_path, change):
+    """The log goes on in another file, after lines that are nowhere: no file was before the first one."""
+    file = tmp_path / "log" / "00000001.jsonl"
+    with DecisionLog(tmp_path / "log") as log:
+        engine = ENGINE.with_record(log)
+        engine.decide(ASKED["stranger"])
+        match change:
+            case "moved":
+                file.rename(tmp_path / "away")
+            case "removed":
+                file.unlink()
+            case "emptied":
+                os.truncate(file, 0)
+        engine.decide(ASKED["stranger"])
+    [fault] = verify_log(tmp_path / "log").faults
+    assert (fault.line, "after lines that are not there" in fault.message) == (1, True)
 
 
 def test_each_cut_of_the_last_file_is_told_from_a_change(tmp_path, written):

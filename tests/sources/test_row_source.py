@@ -189,6 +189,63 @@ def test_what_is_not_written_hides_nothing_that_others_wrote(sessions, changed):
         assert (paper.owner_id, other.banned) == ((2, None) if changed == "the row" else (1, False))
 
 
+class Linked(DeclarativeBase):
+    pass
+
+
+class Group(Linked):
+    __tablename__ = "groups"
+    id: Mapped[str] = mapped_column(primary_key=True)
+    member_id: Mapped[int] = mapped_column(ForeignKey("members.id"))
+
+
+class Member(Linked):
+    __tablename__ = "members"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    groups: Mapped[list[Group]] = relationship(lazy="joined")
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_rows_that_a_join_repeats_and_rows_that_are_to_be_deleted(kind, tmp_path):
+    """A collection that a join loads repeats its row, once for each element; a deletion counts before it is written."""
+    engine = PolicyEngine.from_text("""
+        package linked
+        entity Team
+        entity User in Team
+        action read by User on User
+        permit staff: read when subject within Team "staff" and resource within Team "staff"
+    """)
+    engine.register(Group, "Team")
+    engine.register(Member, "User", parents="groups")
+    database = create_engine(f"sqlite:///{tmp_path}/rows.db")
+    Linked.metadata.create_all(database)
+    models = {"User": Member, "Team": Group}
+    asked = named("User", "1"), "read", named("User", "1")
+    with Session(database) as session:
+        session.add(Member(id=1, groups=[Group(id="staff"), Group(id="night")]))
+        session.commit()
+        sourced = SourcedEngine(engine, RowSource(session, models), deadline=60)
+        if kind == "sync":
+            assert sourced.decide(*asked).allowed
+            session.delete(session.get_one(Member, 1))
+            with session.no_autoflush, pytest.raises(InvalidRequest, match="is not in the source"):
+                sourced.decide(*asked)
+    database.dispose()
+
+    async def run() -> None:
+        later = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/rows.db")
+        async with AsyncSession(later, autoflush=False) as session:
+            sourced = SourcedEngine(engine, RowSource(session, models), deadline=60)
+            assert (await sourced.decide_async(*asked)).allowed
+            await session.delete(await session.get_one(Member, 1))
+            with pytest.raises(InvalidRequest, match="is not in the source"):
+                await sourced.decide_async(*asked)
+        await later.dispose()
+
+    if kind == "async":
+        asyncio.run(run())
+
+
 @pytest.mark.parametrize("scoped", [False, True])
 def test_an_asynchronous_session_is_asked_as_well(scoped, tmp_path):
     async def run() -> bool:
