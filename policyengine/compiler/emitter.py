@@ -95,6 +95,7 @@ class Module(Struct, eq=False):
     functions: list[ast.FunctionDef] = field(default_factory=list)
     tuples: list[ast.stmt] = field(default_factory=list)
     objects: dict[str, object] = field(default_factory=dict)
+    parts: dict[ir.Expr, str | None] = field(default_factory=dict)  # `part_of`
     _names: dict[tuple[object, object], str] = field(default_factory=dict)
     _next: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_RESERVED, 2))
 
@@ -318,7 +319,8 @@ class Emitter(Struct, eq=False):
                 noting = emit(moment), emit(schedule), name("now"), name(TURNS)
                 return call("watch_schedule", *noting)
             case ir.Operation(name_, (ir.Data(str(inner)), ids, *among, ir.Root("entities"))):
-                found = known_in(inner, ids, self.by_part, self.scope) or all_known()
+                leads = part_of(ids, self.scope, self.module.parts)
+                found = known_in(inner, leads, self.by_part) or all_known()
                 return call(name_, ast.Constant(inner), *map(emit, (ids, *among)), found)
             case ir.Operation(identifier, arguments):
                 return call(identifier, *map(emit, arguments))
@@ -327,7 +329,8 @@ class Emitter(Struct, eq=False):
         """Look up an entity: in what is known of the part that leads to it, or it is that part."""
         type_, id_ = node.type, node.id
         variable = self.scope[id_.name] if isinstance(id_, ir.Local) else None
-        known, part = known_in(type_, id_, self.by_part, self.scope), part_of(id_, self.scope)
+        part = part_of(id_, self.scope, self.module.parts)
+        known = known_in(type_, part, self.by_part)
         may_be_part = known is None and part is not None
         asked = again = self.emit(id_)
         if may_be_part and not (ir.is_path(id_) or isinstance(id_, ir.Local)):
@@ -413,7 +416,8 @@ class Emitter(Struct, eq=False):
         """Return a variable that no other in scope is called like, and that has *holds*, or an element of it."""
         taken = {variable.name for variable in self.scope.values()}
         identifier = self.module.fresh(wanted) if wanted in taken else wanted
-        return Variable(identifier, grows, lazy, part=part_of(holds, self.scope))
+        part = part_of(holds, self.scope, self.module.parts)
+        return Variable(identifier, grows, lazy, part=part)
 
     @contextmanager
     def _fixed(self) -> Iterator[None]:

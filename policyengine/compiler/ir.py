@@ -392,6 +392,8 @@ def walk(node: Expr) -> Iterator[Expr]:
 
 def free(node: Expr) -> frozenset[str]:
     """Return the names of the variables that *node* takes from outside."""
+    while isinstance(node, Slot | Id | Line | Entity):  # as paths are, which are long
+        node = node.id if isinstance(node, Entity) else node.object
     return _free(node, [])
 
 

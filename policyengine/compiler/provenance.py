@@ -34,45 +34,49 @@ class Variable(Struct, frozen=True):
     part: str | None = None
 
 
-def part_of(node: ir.Expr, scope: Mapping[str, Variable]) -> str | None:
+def part_of(
+    node: ir.Expr, scope: Mapping[str, Variable], known: dict[ir.Expr, str | None]
+) -> str | None:
     """Return the part of the request that leads to the entities of which *node* says ids, or keys; None if that is not known.
 
-    The id of a part leads nowhere: a part need not carry itself along.
+    The id of a part leads nowhere: a part need not carry itself along. *known*: the parts that lead to entities, which
+    this adds to: it is asked at each entity of a path, and paths are long.
     """
-    match node:
-        case ir.Slot(object_, _):
-            return _owner(object_, scope)
-        case ir.Id(ir.Entity() as entity):
-            return part_of(entity.id, scope)
-        case ir.Operation("ancestors", (ir.Line(object_), _)):
-            return _owner(object_, scope)
-        case ir.Local(identifier):
-            return scope[identifier].part
-        case _:
-            return None
+    on_the_way: list[ir.Expr] = []
+    is_owner = False  # whether *node* is, or has, what has the attribute that was asked for
+    part = None
+    while True:
+        if isinstance(node, ir.Slot):
+            node, is_owner = node.object, True
+        elif isinstance(node, ir.Entity) and is_owner:
+            if node in known:
+                part = known[node]
+                break
+            on_the_way.append(node)
+            node, is_owner = node.id, False
+        elif isinstance(node, ir.Local):
+            return scope[node.name].part  # which others may have by that name elsewhere
+        else:
+            match node:
+                case ir.Id(ir.Entity(_, id_)):
+                    node, is_owner = id_, False
+                case ir.Operation("ancestors", (ir.Line(object_), _)):
+                    node, is_owner = object_, True
+                case _:
+                    if isinstance(node, ir.Root) and is_owner and node.name in FROM:
+                        part = node.name
+                    break
+    known.update(dict.fromkeys(on_the_way, part))
+    return part
 
 
-def _owner(node: ir.Expr, scope: Mapping[str, Variable]) -> str | None:
-    """Return the part of the request that is or has an entity or a record, or leads to it."""
-    match node:
-        case ir.Root(part) if part in FROM:
-            return part
-        case ir.Entity(_, id_):
-            return part_of(id_, scope)
-        case _:
-            return part_of(node, scope)
-
-
-def known_in(
-    type_: str, ids: ir.Expr, by_part: Mapping[str, str] | None, scope: Mapping[str, Variable]
-) -> ast.expr | None:
-    """Return where all entities of a type and these ids are known; None if no one place has all of them.
+def known_in(type_: str, part: str | None, by_part: Mapping[str, str] | None) -> ast.expr | None:
+    """Return where all entities of a type are known to which a *part* leads (`part_of`); None if no one place has all of them.
 
     *by_part*: the types of the parts, if what is known of each may be apart.
     """
     if by_part is None:
         return name("entities")
-    part = part_of(ids, scope)
     return None if part is None or by_part.get(part) == type_ else name(FROM[part])
 
 

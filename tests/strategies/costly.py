@@ -179,6 +179,42 @@ def vocabulary(size: int, level: int) -> str:
     )  # fmt: skip
 
 
+def ancestors(size: int, level: int) -> str:
+    """Quantifiers over the ancestors of what long paths lead to."""
+    head = "package t\nentity User in User { n: int, u: User }\nentity Doc { u: User }\naction read by User on Doc\n"
+    path = "subject" + ".u" * (level * 9)
+    return filled(
+        size, head,
+        lambda n: f"permit p{n}: read when some f in ancestors({path}, User): f.n > {n} and f within resource.u\n",
+    )  # fmt: skip
+
+
+def tables(size: int, level: int) -> str:
+    """Tables in tables, in which definitions look up what they have looked up."""
+    names = listed(level * 2, "l@", " < ")
+    row = "{ " + listed(level * 2, "l@: l0") + " }"
+    head = (
+        f"package t\nlevels L = {names}\nentity U {{ l: L }}\naction read by U on U\n"
+        f"const c: L -> L -> L = {{ {listed(level * 2, f'l@: {row}')} }}\n"
+    ) + doubling(min(level, 3), "c[x][x]", "d_(c[d_(x)][x])", "x: L")
+    return filled(
+        size, head, lambda n: f"permit p{n}: read when d1(subject.l) == c[resource.l][l{n % 2}]\n"
+    )
+
+
+def schedules(size: int, level: int) -> str:
+    """Schedules of many intervals, asked for many moments."""
+    days = [f"{day} {h:02}:00-{h:02}:30" for day in ("Mon", "Tue", "Sat") for h in range(level)]
+    head = (
+        "package t\nentity U { d: datetime }\naction read by U on U\n"
+        f'const s: schedule = schedule "{", ".join(days)} Europe/Berlin"\n'
+    )
+    return filled(
+        size, head,
+        lambda n: f"permit p{n}: read when now + {n}m within s or subject.d + {n}mo within s\n",
+    )  # fmt: skip
+
+
 def exceptions(size: int, level: int) -> str:
     """Waivers, invariants, tests and fixtures."""
     head = (
@@ -244,6 +280,9 @@ FAMILIES: Final[Mapping[str, Family]] = {
     "gates": gates,
     "records": records,
     "vocabulary": vocabulary,
+    "ancestors": ancestors,
+    "tables": tables,
+    "schedules": schedules,
     "exceptions": exceptions,
     "wrong names": wrong("permit p@: reed when subject.nn == 3 or subjekt.n > @ or x(@)\n"),
     "wrong types": wrong("permit p@: read when subject.n == subject.s and subject.t > 3\n"),
