@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
 
@@ -49,7 +49,7 @@ class CachedSource:
         self._source = source
         self._version = version
         self._size = size
-        self._kept = _Kept(None, BoundedCache(0))  # replaced as a whole: threads may share it
+        self._kept = Kept(None, BoundedCache(0))  # replaced as a whole: threads may share it
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -70,13 +70,23 @@ class CachedSource:
 
     def fetch(self, keys: Sequence[Key], /) -> Fetched:
         """Return the entities, of which those that are kept are not fetched."""
-        return self.fetch_at(self.version(), keys)
+        kept, added = self.kept(), dict[Key, EntityLike]()
+        found = self.fetch_beside(kept, keys, added)
+        if added and self.version() == kept.version:
+            kept.add(added)
+        return found
 
-    def fetch_at(self, version: object, keys: Sequence[Key], /) -> Fetched:
-        """Return the entities of *version*, which was asked for just now."""
-        kept = self._kept
+    def kept(self) -> Kept:
+        """Return what is kept of the version by now."""
+        version, kept = self.version(), self._kept
         if kept.version != version:
-            kept = self._kept = _Kept(version, BoundedCache(self._size))
+            kept = self._kept = Kept(version, BoundedCache(self._size))
+        return kept
+
+    def fetch_beside(
+        self, kept: Kept, keys: Sequence[Key], added: dict[Key, EntityLike], /
+    ) -> Fetched:
+        """Return the entities, those that are *kept* as they are there; put into *added* what may be kept."""
         found: list[EntityLike] = []
         new: list[Key] = []
         for key in keys:
@@ -93,9 +103,8 @@ class CachedSource:
         keyed = [(said, one) for one in given if (said := key_of(one)) is not None]
         # An answer to something else is refused: nothing of it is kept for the next request.
         fits = len(given) <= len(new) and len({key for key, _ in keyed} & {*new}) == len(keyed)
-        if fits and version is not None:
-            for said, one in keyed:
-                kept.entities[said] = _unshared(one)
+        if fits:
+            added.update((said, _unshared(one)) for said, one in keyed)
         return [*found, *given]
 
 
@@ -104,25 +113,35 @@ class OneVersion:
 
     def __init__(self, source: CachedSource) -> None:
         self._source = source
-        self._version: object = None
-        self._is_asked = False
+        self._kept: Kept | None = None
+        self._added: dict[Key, EntityLike] = {}
 
     def fetch(self, keys: Sequence[Key], /) -> Fetched:
         """Return the entities, in the version that was asked for first."""
-        if not self._is_asked:
-            self._version, self._is_asked = self._source.version(), True
-        return self._source.fetch_at(self._version, keys)
+        if self._kept is None:
+            self._kept = self._source.kept()
+        return self._source.fetch_beside(self._kept, keys, self._added)
 
     def holds(self) -> bool:
-        """Return whether nothing changed since the first fetch."""
-        return not self._is_asked or bool(self._source.version() == self._version)
+        """Return whether nothing changed since the first fetch; only then is anything kept of what was fetched."""
+        if self._kept is not None:
+            if self._source.version() != self._kept.version:
+                return False
+            self._kept.add(self._added)
+        return True
 
 
-class _Kept(NamedTuple):
+class Kept(NamedTuple):
     """What is kept of one version: nothing of it is used for another, nor for the same if it comes back."""
 
     version: object
     entities: BoundedCache[Key, EntityLike]
+
+    def add(self, added: Mapping[Key, EntityLike]) -> None:
+        """Keep more, unless there is no version."""
+        if self.version is not None:
+            for key, one in added.items():
+                self.entities[key] = one
 
 
 def copied(value: Any) -> Any:
@@ -130,7 +149,7 @@ def copied(value: Any) -> Any:
     value = plain(value)
     if type(value) is dict:
         return {name: copied(one) for name, one in value.items()}
-    if type(value) in (list, tuple):
+    if type(value) in (list, tuple, set, frozenset):
         return [copied(one) for one in value]
     return value
 

@@ -168,3 +168,59 @@ def test_threads_decide_about_a_state_that_there_was_while_they_asked():
             states.append(states[-1] | {key: made(key) for key in two})
             sleep(0.002)
     assert [one.result() for one in asking] == [0, 0, 0]
+
+
+TAGGED = """
+package tagged
+entity User { tags: set<string>, found: { tags: set<string> } }
+action meet by User on User
+permit anyone: meet
+forbid told: meet when "banned" in subject.tags
+forbid found: meet when "banned" in subject.found.tags
+"""
+
+
+@pytest.mark.parametrize("make", [list, set, lambda tags: dict.fromkeys(tags).keys()])
+@pytest.mark.parametrize("where", ["its own", "in a record"])
+def test_a_set_that_a_source_changes_afterwards_changes_nothing(make, where):
+    """What was banned when it was fetched is, as long as the version is the same."""
+    banned, others = {"banned": None}, make(["other"])
+    tags = make(["banned"]) if make in (list, set) else banned.keys()
+    own = {"tags": tags, "found": {"tags": others}}
+    given = own if where == "its own" else {"tags": others, "found": {"tags": tags}}
+    facts = {"type": "User", "id": "eve", "properties": given}
+    cached = CachedSource(Odd(lambda *_: [facts]), lambda: 1)
+    sourced = SourcedEngine(PolicyEngine.from_text(TAGGED), cached)
+    asked = named("User", "eve"), "meet", named("User", "eve")
+    assert not sourced.decide(*asked).allowed
+    banned.clear()
+    if make in (list, set):
+        tags.clear()
+    assert not sourced.decide(*asked).allowed
+
+
+@pytest.mark.parametrize("fails", ["late", "changed", "failing", "odd"])
+def test_nothing_is_kept_that_was_fetched_while_the_version_changed(fails):
+    """What was read of version 2 is not kept as that of version 1, which a replica may have again."""
+    facts, changed = Facts(), [False]
+
+    def version() -> Any:
+        if changed[0] and fails == "failing":
+            raise OSError("the database is down")
+        return 2 if changed[0] else 1
+
+    def fetch(source: Facts, keys: Any) -> Any:
+        changed[0] = True
+        if fails != "failing":
+            sleep(0.1)
+        found = Facts.fetch(source, keys)
+        return [*found, user("eve")] if fails == "odd" and ("Team", "staff") in keys else found
+
+    facts = Odd(fetch)
+    cached = CachedSource(facts, version)
+    sourced = SourcedEngine(PolicyEngine.from_text(POLICY), cached, deadline=0.05)
+    with pytest.raises(InvalidRequest, match="PE590"):
+        sourced.decide(*ASKED)
+    facts.answer, changed[0], fails = Facts.fetch, False, ""
+    facts.facts["User", "ann"] = user("ann", suspended=True)
+    assert not SourcedEngine(PolicyEngine.from_text(POLICY), cached).decide(*ASKED).allowed
