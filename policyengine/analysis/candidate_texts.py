@@ -6,7 +6,7 @@ Kinds of texts of which none is made so are found by the automaton of all that i
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice, product
+from itertools import accumulate, chain, islice, product
 from typing import Final
 
 from attrs import frozen
@@ -28,6 +28,9 @@ _MOST_MADE: Final = 600
 
 _LONGEST: Final = 300
 """The size up to which texts are made as long as rules ask."""
+
+_MOST_COUNTED: Final = 20_000
+"""The characters that all sizes of texts which are looked for have together: any number of a policy set may be a size."""
 
 FILLER: Final = "x"
 
@@ -52,22 +55,29 @@ class AskedOfTexts:
                 kinds.setdefault(self._kind(text), text)
         every = len(kinds) == self._kinds
         if not every:
-            automaton = TextAutomaton(self._questions)
+            counted = self._counted
+            automaton = TextAutomaton(self._questions(counted))
             for _, text in automaton.kinds():
                 if text not in self.known:
                     kinds.setdefault(self._kind(text), text)
-            every = automaton.left > 0
+            every = automaton.left > 0 and len(counted) == len(self.sizes)
         return list(kinds.values()), every
 
     @property
-    def _questions(self) -> list[Question]:
-        """What is asked, and whether a text is a known one."""
+    def _counted(self) -> Sequence[int]:
+        """The smallest sizes, of which an automaton is not too large."""
+        sizes = sorted(self.sizes)
+        together = accumulate(sizes)
+        return [size for size, sum_ in zip(sizes, together, strict=True) if sum_ <= _MOST_COUNTED]
+
+    def _questions(self, sizes: Iterable[int]) -> list[Question]:
+        """Return what is asked, of these sizes, and whether a text is a known one."""
         asked = [made_of(pieces) for pieces in (*self.patterns, *((one,) for one in self.known))]
         if self.lowered:
             asked += [made_of(pieces, lowered=True) for pieces in self.patterns]
             small = {lower(text) for text in self.known}
             asked += [made_of((text,), lowered=True) for text in sorted(small)]
-        return [*asked, *map(at_least, self.sizes)]
+        return [*asked, *map(at_least, sizes)]
 
     @property
     def _kinds(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from policyengine import PolicyEngine
 from tests.analysis.kinds_of_changes import DOC, HOUR, NOW, USER, Cases
 from tests.analysis.worlds import ref
 
@@ -328,3 +329,16 @@ permit own: edit when subject.at + subject.kept <= now
 @pytest.mark.parametrize("name", CASES)
 def test_the_change_is_found(name):
     CASES.hold(name)
+
+
+@pytest.mark.parametrize("number", [10**6, 10**9, 10**18 - 1])
+def test_texts_are_not_made_as_long_as_a_number_of_a_rule(number: int):
+    engine = PolicyEngine.from_text(f"""package p
+entity User
+entity Doc {{ title: string, seen: int }}
+action edit by User on Doc
+permit t: edit when size(resource.title) >= 3 and resource.seen < {number}
+""")
+    doc = DOC | {"properties": {"title": "", "seen": 1}}
+    lines = "\n".join(engine.explain(USER | {"properties": {}}, "edit", doc).lines("auditor"))
+    assert 'resource.title = "' in lines
