@@ -303,7 +303,10 @@ class ObjectReading:
     def _record(self, type_: RecordType, raw: object) -> object:
         """Return a record as a dict: of a mapping, or of an object that says which fields it has."""
         if isinstance(raw, Mapping):
-            given = dict(raw)
+            held = plain(raw)  # whatever a derived class says that it holds
+            if type(held) is not dict:
+                return held
+            given = dict(held)
         elif has_fields(type(raw)) and not isinstance(raw, Record | Refused):
             reader = Mapped(EntityType("", (), ()), type(raw).__qualname__, None, None, {})
             given = {name: reader.read(raw, name) for name in type_.by_name}

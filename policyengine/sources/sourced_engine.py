@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from policyengine.decide_each import Asked
     from policyengine.engine import PolicyEngine
     from policyengine.intake.intake import Intake
+    from policyengine.intake.mapped_classes import Mapped
     from policyengine.model.decision import Decision
     from policyengine.model.entities import EntityLike
     from policyengine.reloading.holder import PolicyHolder
@@ -301,7 +302,7 @@ class _Gathering:
         """Take what the source gave for *keys*."""
         for one in given:
             mapped = self._objects.find(type(one))
-            key = key_of(one) if mapped is None else (mapped.type.name, mapped.id_of(one))
+            key = key_of(one) if mapped is None else _key_of_object(mapped, one)
             if key not in keys:
                 raise _refused("the source gave an entity that it was not asked for")
             if key in self._fetched:
@@ -385,6 +386,12 @@ async def _apart(intake: Intake, do: Callable[..., T], *given: Any) -> T:
     import asyncio  # who asks without needs none
 
     return await asyncio.to_thread(do, *given)
+
+
+def _key_of_object(mapped: Mapped, one: object) -> Key | None:
+    """Return the key of an object; None if it has no id, of which nothing is asked what it equals."""
+    id_ = plain(mapped.id_of(one))
+    return (mapped.type.name, id_) if type(id_) is str else None
 
 
 def _result(task: Future[T]) -> T:

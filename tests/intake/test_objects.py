@@ -6,6 +6,7 @@ import enum
 import gc
 import uuid
 import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass, field, make_dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -346,6 +347,37 @@ def test_what_has_no_meaning_is_refused_by_name(engine, action, user, said):
         problems(engine, action, user, User("x", boss=None) if action != "by_boss" else user)
         == text
     )
+
+
+class Silent(dict[str, Any]):
+    """Says that it is empty, whatever it holds."""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def keys(self) -> Any:
+        return {}.keys()
+
+    def items(self) -> Any:
+        return {}.items()
+
+
+@pytest.mark.parametrize("given", [{"banned": True}, Silent(banned=True)])
+def test_a_record_is_what_it_holds(given):
+    """As in a dict: what a derived class says of itself hides nothing from a rule that forbids."""
+    engine = PolicyEngine.from_text("""
+        package silent
+        entity User { profile: { banned?: bool } }
+        action meet by User on User
+        permit anyone: meet
+        forbid banned: meet when subject.profile has banned and subject.profile.banned
+    """)
+    eve = SimpleNamespace(id="eve", profile=given)
+    said = {"type": "User", "id": "eve", "properties": {"profile": given}}
+    engine.register(SimpleNamespace, "User")
+    for who in (eve, said):
+        assert not engine.decide(who, "meet", said).allowed
+        assert not engine.bind(who).decide("meet", said).allowed
 
 
 def test_what_is_private_is_in_no_problem(engine):

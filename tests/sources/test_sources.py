@@ -10,7 +10,7 @@ from enum import StrEnum
 from itertools import repeat
 from random import Random
 from threading import Event
-from types import MappingProxyType
+from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -348,6 +348,44 @@ def test_a_source_that_does_something_else_denies_and_says_so(answer, said):
             decide(*asked)
         assert said in str(refused.value)
         assert "password" not in str(refused.value)
+
+
+class Row:
+    """An object whose class is registered."""
+
+    suspended, boss, banned, teams = False, None, None, ()
+
+    def __init__(self, id_: Any) -> None:
+        self.key = id_
+
+
+class Equal:
+    """Equals everything."""
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    def __hash__(self) -> int:
+        return 0
+
+
+class Unsure:
+    """Cannot say what it equals, as an empty array."""
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError("ambiguous")
+
+    __hash__ = None  # type: ignore[assignment] # as an array has none
+
+
+@pytest.mark.parametrize("id_", [Equal(), Unsure(), 1.5, None, ["ann"], b"ann", True])
+def test_an_object_without_an_id_answers_nothing(id_):
+    """Whatever its id says that it equals."""
+    engine = PolicyEngine.from_text(POLICY)
+    engine.register(Row, "User", id="key", parents="teams")
+    source = SimpleNamespace(fetch=lambda _: [Row(id_), document("a", "ann")])
+    with pytest.raises(InvalidRequest, match="an entity that it was not asked for"):
+        SourcedEngine(engine, source).decide(named("User", "ann"), "read", named("Document", "a"))
 
 
 def test_an_asynchronous_source_is_cancelled_at_the_deadline_and_with_its_request():
