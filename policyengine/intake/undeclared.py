@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from msgspec import Struct, field
 
+from policyengine.intake.foreign import plain
 from policyengine.model.needs import RequestNeeds, read_of_each
 from policyengine.model.request_messages import Path, path_text
 from policyengine.model.types import EntityType, RecordType, Schema, TargetKey
@@ -44,35 +45,38 @@ class Undeclared(Struct):
     reads: Callable[[], Reads] | None = None
     dropped: list[Path] = field(default_factory=list)
     _found: dict[tuple[str, str], bool] = field(default_factory=dict)
-    _absent: tuple[Owner, Collection[object], list[tuple[str, str]]] | None = None
+    _absent: tuple[Owner, Mapping[object, object], list[tuple[str, str]]] | None = None
 
     def meant(
-        self, name: str, value: object, owner: Owner, given: Collection[object], others: Sequence[str],
+        self, name: str, value: object, owner: Owner, given: Mapping[object, object], others: Sequence[str],
     ) -> str | None:  # fmt: skip
         """Return what may be meant by *name*, or by a name in its *value*.
 
         That is an attribute of *owner* that is not *given*, or one of *others*.
         """
         absent = self._absent_of(owner, given)
-        for said in (name, *_names_in(value)) if absent or others else ():
+        for said in (*_names_for(name, owner), *_names_in(value)) if absent or others else ():
             for compared, meant in (*absent, *((one, one) for one in others)):
                 if self._near(said, compared):
                     return meant
         return None
 
-    def _absent_of(self, owner: Owner, given: Collection[object]) -> list[tuple[str, str]]:
+    def _absent_of(self, owner: Owner, given: Mapping[object, object]) -> list[tuple[str, str]]:
         """Return what rules read of *owner* that is not *given* and may be absent, each by a name that it may be given by.
 
-        That is also a part of a record that is absent: `blocked` beside `profile`, where it belongs, and `profile_blocked`.
+        That is also a part of a record, that is absent or given without it: `blocked` beside `profile`, where it
+        belongs, and `profile_blocked`.
         """
         if self._absent is None or not (self._absent[0] is owner and self._absent[1] is given):
             reads = None if self.reads is None else self.reads()
-            absent = [one for one in owner.attributes if one.name not in given]
-            optional = _read_of([one.name for one in absent if one.optional], owner, reads)
-            found = [(name, name) for name in optional]
-            for one in absent:
+            found = []
+            for one in owner.attributes:
+                is_given = one.name in given
+                if one.optional and not is_given:
+                    found += [(name, name) for name in _read_of([one.name], owner, reads)]
                 if isinstance(one.type, RecordType):
-                    for part in _read_of(one.type.by_name, one.type, reads):
+                    parts = _parts_not_in(given[one.name] if is_given else None, one.type)
+                    for part in _read_of(parts, one.type, reads):
                         meant = f"{one.name}.{part}"
                         found += [(part, meant), (one.name + part, meant)]
             self._absent = owner, given, found
@@ -107,6 +111,25 @@ def _read_of(names: Iterable[str], owner: Owner, reads: Reads | None) -> list[st
     """Return those of *names* that rules read of *owner*."""
     read = owner.by_name if reads is None else reads.get(owner, ())
     return [name for name in names if name in read]
+
+
+def _parts_not_in(given: object, type_: RecordType) -> list[str]:
+    """Return the parts of a record that may be absent and are: all, if the record is; none, if it is no object."""
+    if given is None:
+        return [*type_.by_name]
+    held = plain(given)
+    if type(held) is not dict:
+        return []
+    return [one.name for one in type_.attributes if one.optional and one.name not in held]
+
+
+def _names_for(name: str, owner: Owner) -> tuple[str, ...]:
+    """Return a name, and what it says beside the name of the type that it belongs to: `user_suspended` of a User."""
+    if isinstance(owner, EntityType) and len(name) > len(owner.name):
+        front, rest = name[: len(owner.name)], name[len(owner.name) :]
+        if front.casefold() == owner.name.casefold():
+            return name, rest
+    return (name,)
 
 
 def _names_in(value: object) -> list[str]:
