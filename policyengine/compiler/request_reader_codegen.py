@@ -44,8 +44,8 @@ def part_check(
     writer = Writer(limits)
     body = writer.sufficient("part", type_, needs)
     if isinstance(type_, EntityType):
-        placed = _placed("part", type_).removeprefix(" and ")
-        body += filled(f"if not ({placed}): return None") if placed else []
+        if type_.parents:
+            body += filled(f"if not ({_COMPARED}): return None")
         body += writer.follow_entity(schema, "part", type_, needs)
     else:
         body += writer.follow(schema, "part", type_, needs)
@@ -110,7 +110,6 @@ def request_reader(
     body += filled(
         _KNOWN.replace("ALONE", alone if apart else "False").replace("KNOWN", known), **parts
     )
-    placed = "".join(_placed(part, type_) for part, type_, _ in both)
     parts["ENOUGH"] = conjunction(enough)
     every: list[tuple[str, EntityType | RecordType, Needs]] = [
         *both,
@@ -133,8 +132,7 @@ def request_reader(
     parts["PASSED"] = conjunction(passed)
     parts["MOMENT"] = _moment(timed=timed)
     decided = _decided(target, checks)
-    built = _BUILT.replace(" and PLACED", placed).replace("        DECIDED\n", decided)
-    whole = filled(built, **parts)
+    whole = filled(_BUILT.replace("        DECIDED\n", decided), **parts)
     body = [*whole, ast.If(expression("known is None"), body, [])]
     body = _without_context(writer, readers[2]) + body
     for part, type_, needed in both:
@@ -212,7 +210,7 @@ if (
 ):
     if PASSED:
         DECIDED
-    elif ENOUGH and PLACED:
+    elif ENOUGH:
         known = together(subject, resource, context)
 """
 """Parts that were built and lack nothing that rules read, which are most."""
@@ -286,14 +284,15 @@ _AGREE: Final = """(
 
 
 def _alone(part: str, type_: EntityType) -> str:
-    """Return the test whether *part* says nothing of other entities that must be compared."""
+    """Return the test whether *part* says nothing of other entities that must be compared.
+
+    Of its parents nothing else is known, so all that may be wrong with them is that it is one of them.
+    """
     test = f"not {part}.carried_"
-    has_parents = f" and ({part}.line is not None or not {part}.parents_)"
-    return test + (has_parents if type_.parents else "")
+    if type_.name in type_.parents:
+        test += f" and ({part}.line is not None or not {part}.parents_ or ({type_.name!r}, {part}.id) not in {part}.parents_)"
+    return test
 
 
-def _placed(part: str, type_: EntityType) -> str:
-    """Return the test, beside others, whether the ancestors of *part* were compared if it says any."""
-    if not type_.parents:
-        return ""
-    return f" and (not {part}.parents_ or {part}.line is not None and {part}.carried_)"
+_COMPARED: Final = "not part.parents_ or part.line is not None and part.carried_"
+"""Whether the ancestors of a part were compared, if it says any."""

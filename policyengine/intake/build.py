@@ -61,7 +61,13 @@ def build_entity(
 
 
 def carrying(entity: Entity, others: Mapping[Key, Entity]) -> Entity:
-    """Return *entity* so that it carries *others* along."""
+    """Return *entity* so that it carries *others* along; itself, if it carries just these.
+
+    Parts that carry one entity along as two objects are not seen to agree at once.
+    """
+    before = entity.carried_
+    if len(before) == len(others) and all(others.get(one.key_) is one for one in before):
+        return entity
     above = None if entity.line is None else entity.line - {entity.key_}
     return altered(entity, carried_=_closed(others, above), plain_=False)
 

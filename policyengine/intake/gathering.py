@@ -98,22 +98,25 @@ class Gathering:
         """Return what is known, where that is seen at once."""
         classes = self._classes
         known: dict[Key, Entity] = {}
+        loose: list[Entity] = []  # those whose ancestors were not compared
         for part in (subject, resource):
             if part.parents_ and (part.line is None or type(part.carried_) is not Closed):
-                return None
+                loose.append(part)
             if known.setdefault((part.type, part.id), part) is not part:
                 return None
         for owner in (subject, resource, context):
             if owner is None or not owner.carried_:
                 continue
-            if type(owner.carried_) is not Closed or len(owner.carried_) > self._limits.ancestors:
+            if len(owner.carried_) > self._limits.ancestors:
                 return None
+            if type(owner.carried_) is not Closed:
+                loose += [one for one in owner.carried_ if one.parents_]
             for one in owner.carried_:
                 if known.setdefault((one.type, one.id), one) is not one:
                     return None
                 if one.__class__ is not classes.get(one.type):
                     return None
-        return known
+        return known if all(_is_apart(one, known, None) for one in loose) else None
 
     def gather_given(
         self,
@@ -209,7 +212,22 @@ class Gathering:
                 if size > self._limits.ancestors_in_all:
                     raise NeedsFullValidation
             if line is None or (entity.line is not None and line != entity.line):
+                if line is None and _is_apart(entity, known, store):
+                    continue
                 return False
             if entity.line is None:
                 known[key] = with_line(entity, line)
         return True
+
+
+def _is_apart(entity: Entity, known: Mapping[Key, Entity], store: Stored | None) -> bool:
+    """Whether nothing is known of those that *entity* is within, so that nothing there can contradict it.
+
+    No circle goes through it either, and its ancestors stay as known as they are.
+    """
+    above: Iterable[Key] = entity.parents_ or ()
+    if entity.line is not None:
+        above = entity.line - {entity.key_}
+    return known.keys().isdisjoint(above) and (
+        store is None or not any(key in store for key in above)
+    )

@@ -145,6 +145,8 @@ class Readers:
             except Exception:  # noqa: BLE001 - references may be given as entities
                 entity = None
             if entity is not None:
+                if entity.parents_ and (entity.type, entity.id) in entity.parents_:
+                    return None
                 return entity
             properties = raw.get("properties")
             if type(properties) is not dict:

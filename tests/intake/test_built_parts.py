@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 import pickle
+import random
+from contextlib import suppress
 
 import pytest
 
 from policyengine import InvalidRequest, Limits, PolicyEngine
+from policyengine.intake.raw import raw_request
 from policyengine.model.sealed import altered
 from tests.calls import calls
 
@@ -322,3 +325,135 @@ permit free: move
     assert [problem.code for problem in refused.value.problems] == ["PE510"]
     with pytest.raises(InvalidRequest):
         engine.decide(top, "move", top, {"what": what, "to": to})
+
+
+OF_PARENTS = """package parents
+entity Folder in Folder { shown: bool, next?: Folder }
+entity Team in Team { lead?: User }
+entity User in Team, Folder { known: bool, folder?: Folder, friend?: User }
+entity Doc in Folder { owner: User }
+action open, enter by User, Folder on Folder, Doc with { via?: Folder }
+permit known: open by User when subject.known
+permit shown: open by Folder when subject.shown and context has via and context.via.shown
+permit owned: open by User on Doc when resource.owner.known
+permit inside: enter on Folder when subject within resource
+permit below: enter by Folder when resource within subject
+permit next: enter by Folder on Folder when resource has next and resource.next within subject
+"""
+
+
+def _within(engine, chance, made, type_, id_, above):
+    """Build an entity; its parents are left out, none, or named, as entities or by type and id."""
+    how = chance.choice(["out", "none", "named", "entities", "both"])
+    folders = [one for one in made if one.type in above]
+    some = chance.sample(folders, min(len(folders), chance.randint(1, 2)))
+    named = [{"type": chance.choice(above), "id": f"f{chance.randint(0, 3)}"}]
+    parents = {"none": [], "named": named, "entities": some, "both": [*some, *named]}
+    rest = {} if how == "out" else {"parents": parents[how]}
+    others = [one for one in made if one.type == "User"]
+    match type_:
+        case "User":
+            if made and chance.random() < 0.5:
+                rest["folder"] = chance.choice([one for one in made if one.type == "Folder"])
+            if others and chance.random() < 0.5:
+                rest["friend"] = chance.choice(others)
+            return engine.entity("User", id_, known=chance.random() < 0.5, **rest)
+        case "Folder":
+            return engine.entity("Folder", id_, shown=chance.random() < 0.5, **rest)
+        case _:
+            return engine.entity(type_, id_, owner=chance.choice(others), **rest)
+
+
+def _outcome(decide, *parts):
+    try:
+        decision = decide(*parts)
+    except InvalidRequest as refusal:
+        return [str(problem) for problem in refusal.problems]
+    return decision.allowed, decision.rules
+
+
+def _in_full(engine, *parts):
+    request = raw_request(*parts, None, None, None)
+    return engine._program.decide(engine._intake.validator.validate(request, None))
+
+
+def _some_parts(engine, chance):
+    """Build folders, users and documents that refer to one another."""
+    made: list = []
+    while len(made) < 8:
+        types = ["Folder"] if len(made) < 4 else ["User", "Folder"]
+        types += ["Doc"] if any(one.type == "User" for one in made) else []
+        type_ = chance.choice(types)
+        above = ["Team", "Folder"] if type_ == "User" else ["Folder"]
+        with suppress(InvalidRequest):  # it contradicts what it refers to
+            id_ = f"{type_[0].lower()}{chance.randint(0, 3)}"
+            made.append(_within(engine, chance, made, type_, id_, above))
+    return made
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_however_parents_are_given_a_fast_path_answers_as_full_validation(seed):
+    chance = random.Random(seed)
+    engine = PolicyEngine.from_text(OF_PARENTS)
+    made = _some_parts(engine, chance)
+    folders = [one for one in made if one.type == "Folder"]
+    for _ in range(100):
+        subject = chance.choice([one for one in made if one.type != "Doc"])
+        resource = chance.choice([one for one in made if one.type != "User"])
+        action = chance.choice(["open", "enter"])
+        via = {"via": chance.choice(folders)} if chance.random() < 0.4 else {}
+        parts = action, resource, engine.context(action, **via)
+        expected = _outcome(_in_full, engine, subject, *parts)
+        assert _outcome(engine.decide, subject, *parts) == expected
+        if subject.type == "User":
+            bound = engine.bind(subject)
+            for _ in range(2):
+                assert _outcome(bound.decide, *parts) == expected
+
+
+def test_parents_that_no_rule_reads_take_few_steps_however_they_are_given():
+    engine = PolicyEngine.from_text(OF_PARENTS)
+    folder = engine.entity("Folder", "f", shown=True, parents=[])
+    named = {"type": "Folder", "id": "f"}
+    users = [
+        engine.entity("User", "u", known=True, **parents)
+        for parents in ({}, {"parents": []}, {"parents": [folder]}, {"parents": [named]})
+    ]
+    other = {"type": "Folder", "id": "g"}
+    doc = engine.entity("Doc", "d", owner=engine.entity("User", "o", known=True, parents=[other]))
+    dict_ = {"type": "User", "id": "u", "properties": {"known": True}, "parents": [named]}
+    for subject in (*users, dict_):
+        assert _twice(engine, subject, "open", doc) is True
+        assert _steps(engine, subject, "open", doc) < 60
+    plain = engine.entity("Doc", "d", owner={"type": "User", "id": "u"}, parents=[other])
+    for subject in users:
+        assert _twice(engine, subject, "open", plain) is True
+        assert _steps(engine, subject, "open", plain) < 40
+
+
+def test_what_is_its_own_parent_is_refused_wherever_it_is_given():
+    engine = PolicyEngine.from_text(OF_PARENTS)
+    itself = {"type": "Folder", "id": "f"}
+    circle = {**itself, "properties": {"shown": True}, "parents": [itself]}
+    doc = engine.entity("Doc", "d", owner=engine.entity("User", "o", known=True))
+    for context in ({}, {"via": engine.entity("Folder", "v", shown=True)}):
+        engine.decide({**circle, "parents": []}, "open", doc, context)
+        assert _twice(engine, circle, "open", doc, context) == [("PE524", "subject.parents")]
+    for build in (engine.entity, lambda *given, **more: engine.store([circle])):
+        with pytest.raises(InvalidRequest, match="PE524"):
+            build("Folder", "f", shown=True, parents=[itself])
+
+
+def test_a_bound_subject_is_the_one_that_parts_carry():
+    engine = PolicyEngine.from_text(OF_PARENTS)
+    folder = engine.entity("Folder", "f", shown=True, parents=[])
+    friend = engine.entity("User", "v", known=True)
+    for parts in ({"parents": [folder]}, {"friend": friend}, {"folder": folder, "parents": []}):
+        user = engine.entity("User", "u", known=True, **parts)
+        doc = engine.entity("Doc", "d", owner=user, parents=[])
+        bound = engine.bind(user)
+        assert bound.subject is user
+        for _ in range(3):
+            assert bound.decide("open", doc).allowed
+            assert engine.decide(user, "open", doc).allowed
+        assert _steps(bound, "open", doc) <= _steps(engine, user, "open", doc)
