@@ -352,6 +352,8 @@ def meant(word: str, operands: Sequence[nodes.Expr], *types: Type) -> str:
         ):
             named = right if isinstance(operands[1], nodes.EntityRef) else f'{above} "its id"'
             return f"write `{left} under {named}`"
+        case "in", (EntityRefType() as one, EntityRefType() as other) if one != other:
+            return f"write `{left} within {right}`"  # the two are never equal
         case "in", (EntityRefType(), EntityRefType()) | (TaxonomyType(), TaxonomyType()):
             return f"write `{left} within {right}`, or `{left} == {right}`"
         case "in", (one, other) if one == other == IP:

@@ -303,9 +303,8 @@ def unguarded(span: Span, written: str, owner: str, name: str) -> Diagnostic:
 
 def never_equal(node: nodes.Compare, left: Type, right: Type) -> Diagnostic:
     """A comparison between types that can never be equal."""
-    what = "can never be equal"
-    if of_comparison(node).types == "ordered":
-        what = "cannot be compared"
+    equal = of_comparison(node).types in ("equal", "member")
+    what = "can never be equal" if equal else "cannot be compared"
     return error(
         "PE303", node.span, f"{a(left)} and {a(right)} {what}", compared(node, left, right)
     )
@@ -476,7 +475,9 @@ def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
 
 def no_type(span: Span) -> Diagnostic:
     """`{}` in a place without an expected type."""
-    return error("PE317", span, "nothing here says what `{}` holds", "give the constant a type")
+    return error(
+        "PE317", span, "nothing here says what `{}` holds", "give it as a `const` with its type"
+    )
 
 
 def not_constant(span: Span) -> Diagnostic:

@@ -80,9 +80,18 @@ def _entity(s: ParseState) -> Diagnostic | None:
     if s.terminal == "STRING" and qualified and "STRING" not in s.accepts:
         help = f"write `{qualified[2]} {s.text}`"
         return error("PE149", s.span, "before an id, a type is named without its package", help)
+    marked = re.compile(r':\s*(?:"([^"\n]*)"|(\w+))').match(s.source.text, s.start)
+    if marked and "_COLON" not in s.accepts and s.wants_operator() and s.last_word[:1].isupper():
+        help = f'write `{s.last_word} "{marked[1] or marked[2]}"`'
+        return error("PE119", s.span, "no `:` stands between a type and an id", help)
     kinds = {kind_of(item) for item in s.stack}
     if kinds.isdisjoint(_NAMING_ENTITIES):
         return None
+    first = re.search(r'\bunder\s+(\w+\s+"[^"\n]*")\s*\Z', s.just_before)
+    second = re.compile(r',?\s*(\w+\s+"[^"\n]*")').match(s.source.text, s.start)
+    if first and second:
+        help = f"write `under {{{first[1]}, {second[1]}}}`"
+        return error("PE149", s.span, "several parents are in braces", help)
     called = re.search(r"\b([A-Z]\w*)\s*\(\s*(\"[^\"\n]*\")\s*\)\s*\Z", s.just_before)
     if called and s.terminal in ("_LBRACE", "_UNDER"):
         begins = s.start - len(s.just_before) + called.start()
@@ -152,6 +161,12 @@ def _listed(s: ParseState, word: str) -> Diagnostic | None:
             span = Span(s.source.name, number.start(), rest.end())
             help = f"write `{written.replace(',', '_')}`"
             return error("PE120", span, f"`{s.source.at(span)}` is no number", help)
+        element = r'([\w.]+|"[^"\n]*")'
+        among = re.search(rf"\b(in|within|overlaps|touches|subset)\s+{element}\s*\Z", s.just_before)
+        second = re.compile(rf",\s*{element}").match(s.source.text, s.start)
+        if s.text == "," and among and second:
+            help = f"write `{among[1]} {{{among[2]}, {second[1]}}}`"
+            return error("PE149", s.span, "a set is written in braces", help)
         if s.text == ",":
             return error("PE149", s.span, "conditions are not listed", "write `and`")
         for phrase in ("at least", "at most"):  # `at` has a meaning of its own elsewhere

@@ -79,10 +79,11 @@ def _ends_key(s: ParseState) -> bool:
 
 
 def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | None:
-    if sign[0] == "|" and any(kind_of(item) == "_ENUM" for item in s.stack):
-        if sign == "|":
+    declared = _declared_names(s)
+    if declared:
+        if sign == declared:
             return None
-        help = "write `|`"
+        help = f"write `{declared}`" if sign in ("|", "||", "&", "&&", "/", "//", ";") else help
     if sign == "=>" and s.kind(-1) == "_ASSIGN":  # of a constant
         help = "write `->`"
     if sign in ("=>", "->") and [kind_of(i) for i in s.stack[-2:-1]] == [
@@ -129,6 +130,12 @@ def _no_sign(s: ParseState, start: int, sign: str, help: str) -> Diagnostic | No
             help = foreign_words.FORMS[of] if of in ("_ENUM", "_LEVELS") else "write `{ … }`"
         return error("PE110", span, f"`{sign}` only belongs to a look-up in a table", help)
     return error("PE110", span, f"there is no `{sign}` in this language", help)
+
+
+def _declared_names(s: ParseState) -> str:
+    """Return the sign between the names that are declared here, empty if there is none."""
+    kinds = {kind_of(item) for item in s.stack}
+    return "|" if "_ENUM" in kinds else "<" if "_LEVELS" in kinds else ""
 
 
 _UNMERGED = re.compile(r"(?:<{7}|\|{7}|={7}|>{7})(?=[ \r\n]|\Z)")

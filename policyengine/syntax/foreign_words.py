@@ -91,39 +91,55 @@ AFTER_CONTAINS = {
     "all": "write `b subset a` for `a contains all b`",
 }
 
+_ABSENT = ("null", "none", "nil", "absent", "undefined", "missing", "unset", "unknown")
+_PRESENT = ("present", "set", "defined", "given", "there", "known", "provided")
+_HAS, _HAS_NOT = "write `{owner} has {name}`", "write `{owner} not has {name}`"
+
+_ORDERS = {
+    **dict.fromkeys(("greater than or equal", "at least", "no less than", "no earlier than"), ">="),
+    **dict.fromkeys(("less than or equal", "at most", "no more than", "up to", "no later than"), "<="),
+    **dict.fromkeys(("greater than", "more than", "higher than", "larger than", "bigger than"), ">"),
+    **dict.fromkeys(("later than", "after", "above", "over", "greater", "more", "higher"), ">"),
+    **dict.fromkeys(("less than", "fewer than", "lower than", "smaller than", "earlier than"), "<"),
+    **dict.fromkeys(("before", "less", "lower"), "<"),
+    **dict.fromkeys(("equal to", "the same as", "same as", "equal"), "=="),
+}  # fmt: skip
+_OPPOSITES = {">=": "<", "<=": ">", ">": "<=", "<": ">=", "==": "!="}
+_ALONE = ("after", "above", "over", "greater", "more", "higher", "before", "less", "lower", "equal")
+"""Words for an order that follow `is`, and are no operator of several words without it."""
+
 PHRASES = {
     "is not empty": "write `size({owner}.{name}) > 0`",
     "is empty": "write `size({owner}.{name}) == 0`",
     "is not true": "write `not {owner}.{name}`",
     "is false": "write `not {owner}.{name}`",
     **dict.fromkeys(("is true", "is not false"), "write `{owner}.{name}` alone"),
-    "is before": "write `<`",
-    "is after": "write `>`",
+    **{f"is not {word}": _HAS for word in _ABSENT},
+    **{f"is not {word}": _HAS_NOT for word in _PRESENT},
+    **{f"is {word}": _HAS_NOT for word in _ABSENT},
+    **{f"is {word}": _HAS for word in _PRESENT},
+    **dict.fromkeys(("not null", "exists"), _HAS),
     **dict.fromkeys(
-        ("is null", "is none", "is absent", "is undefined"), "write `{owner} not has {name}`"
+        ("older than", "is older than", "longer ago"),
+        "how old something is, is a difference: `now - x > 30d`",
     ),
     **dict.fromkeys(
-        ("is not null", "is not none", "is not undefined", "is present", "not null"),
-        "write `{owner} has {name}`",
+        ("younger than", "is younger than"),
+        "how old something is, is a difference: `now - x < 30d`",
     ),
-    **dict.fromkeys(("exists", "is set", "is defined"), "write `{owner} has {name}`"),
-    "is not set": "write `{owner} not has {name}`",
-    **dict.fromkeys(("greater than or equal", "at least", "not less than"), "write `>=`"),
-    **dict.fromkeys(("less than or equal", "at most", "no more than", "up to"), "write `<=`"),
-    **dict.fromkeys(("greater than", "more than", "is greater", "later than"), "write `>`"),
-    **dict.fromkeys(("less than", "fewer than", "is less", "earlier than"), "write `<`"),
-    **dict.fromkeys(("is equal", "equal to", "same as"), "write `==`"),
-    **dict.fromkeys(
-        ("older than", "longer ago"), "how old something is, is a difference: `now - x > 30d`"
-    ),
-    "younger than": "how old something is, is a difference: `now - x < 30d`",
-    **dict.fromkeys(("is owner", "is member", "belongs to", "member of"), _OWNS),
+    **{f"is not {words}": f"write `{_OPPOSITES[sign]}`" for words, sign in _ORDERS.items()},
+    **{f"is {words}": f"write `{sign}`" for words, sign in _ORDERS.items()},
+    "not less than": "write `>=`",
+    "not more than": "write `<=`",
+    **{words: f"write `{sign}`" for words, sign in _ORDERS.items() if words not in _ALONE},
+    **dict.fromkeys(("is owner", "is member", "is a member", "belongs to", "member of"), _OWNS),
+    **dict.fromkeys(("is not one of", "is none of", "not one of"), "write `x not in {{a, b}}`"),
+    **dict.fromkeys(("is one of", "one of"), "write `x in {{a, b}}`"),
+    **dict.fromkeys(("is not below", "is not under"), "write `not within`"),
+    **dict.fromkeys(("is below", "is under"), "write `within`"),
+    "is between": "write `low <= x and x < high`",
     "is a": _OF_TYPE,
     "is not": "write `!=`",
-    "is in": "write `in`",
-    "is within": "write `within`",
-    "is one of": "write `x in {{a, b}}`",
-    "one of": "write `x in {{a, b}}`",
     "starts with": "write `startswith`",
     "begins with": "write `startswith`",
     "ends with": "write `endswith`",

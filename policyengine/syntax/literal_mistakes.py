@@ -8,7 +8,7 @@ from policyengine.diagnostics.diagnostic import Diagnostic, error
 from policyengine.diagnostics.source import Span
 from policyengine.model.limits import DIGITS
 from policyengine.syntax.foreign_calls import UNITS
-from policyengine.syntax.parse_state import ParseState
+from policyengine.syntax.parse_state import ParseState, kind_of
 
 _DURATION = "a duration is written in whole `w`, `d`, `h`, `m`, `s`, `ms` or `us`, as `1d12h`"
 _MONTHS = "months are like `18y`, `6mo`, `1y6mo`; a duration is added by itself: `x + 1mo + 1d`"
@@ -25,6 +25,9 @@ _FOREIGN_DATE = re.compile(
     r"(?<![\w.])(?:\d{4}([./])\d{1,2}\1\d{1,2}|\d{1,2}([./])\d{1,2}\2\d{4})(?![\w.])"
 )
 _TIME = re.compile(r"(\d{1,2}):(\d\d)(?::(\d\d))?Z?(?!\w)")
+_MOMENT = re.compile(
+    r"(?<![\w.])(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d(?::\d\d(?:\.\d+)?)?)([ \t]*[Zz]|[ \t]*[+-][ \t]*\d\d:\d\d)(?![\w:])"
+)
 _DATE = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?!\d)([\w:.]*)")
 
 
@@ -64,12 +67,28 @@ def bad_number(s: ParseState) -> Diagnostic | None:
     if month and s.accepts == {"DATETIME"}:
         span = Span(s.source.name, s.start, month.end())
         return error("PE120", span, f"`{month[0]}` is no date", f"write `{month[0]}-01`")
+    moment = _moment_nearby(s)
+    if moment is not None:
+        return moment
     of_day = _TIME.match(s.source.text, s.start - len(s.last_word))
     if s.text == ":" and of_day and s.last_word.isdigit():
         span = Span(s.source.name, of_day.start(), of_day.end())
         help = 'a time of day is in a schedule: `now within schedule "09:00-18:00 Europe/Berlin"`'
         return error("PE120", span, f"`{of_day[0]}` is no value", help)
     return _foreign_date(s) or _dotted(s) or _cut_fraction(s) or _no_value(s)
+
+
+def _moment_nearby(s: ParseState) -> Diagnostic | None:
+    """`2026-01-01T10:00:00z`, `2026-01-01t10:00Z` and `2026-01-01T10:00 +01:00`."""
+    line = s.source.text.rfind("\n", 0, s.start) + 1
+    for found in _MOMENT.finditer(s.source.text, line):
+        if not found.start() <= s.start < found.end():
+            continue
+        right = f"{found[1]}T{found[2]}{''.join(found[3].split()).upper()}"
+        if right != found[0]:
+            span = Span(s.source.name, found.start(), found.end())
+            return error("PE120", span, f"`{found[0]}` is no datetime", f"write `{right}`")
+    return None
 
 
 def _foreign_date(s: ParseState) -> Diagnostic | None:
@@ -154,6 +173,14 @@ _SMALLER = {"w": ("d", 7), "d": ("h", 24), "h": ("m", 60), "m": ("s", 60)}
 def _no_value(s: ParseState) -> Diagnostic | None:
     if s.terminal or not s.text[:1].isdigit():
         return None
+    named = s.accepts & {"NAME", "IDENT"} and not s.wants_expression()
+    if named and re.fullmatch(r"\w+", s.text):
+        kinds = {kind_of(item) for item in s.stack}
+        quoted = kinds & {"_ENUM", "_LEVELS"} and "STRING" in s.accepts
+        help = f'quote it: `"{s.text}"`' if quoted else f"write `_{s.text}`"
+        return error(
+            "PE120", s.span, f"{s.found} is no name: names begin with a letter or `_`", help
+        )
     return error("PE120", s.span, f"{s.found} is no number, date or duration", _instead(s.text))
 
 

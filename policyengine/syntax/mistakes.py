@@ -19,6 +19,7 @@ from policyengine.model.types import PRIMITIVES
 from policyengine.syntax import foreign_words
 from policyengine.syntax.foreign_clauses import foreign_clause
 from policyengine.syntax.foreign_expressions import foreign_expression, optional_chain
+from policyengine.syntax.foreign_operators import foreign_operator
 from policyengine.syntax.foreign_signs import foreign_sign
 from policyengine.syntax.foreign_types import foreign_type
 from policyengine.syntax.grammar import reserved_words
@@ -31,6 +32,7 @@ from policyengine.syntax.parse_state import (
     DECLARATIONS,
     EFFECTS,
     INFIX,
+    ROOTS,
     TEST_ITEMS,
     ParseState,
     keywords,
@@ -185,6 +187,9 @@ def quotes(s: ParseState) -> Diagnostic | None:
         return _ip(s, s.before)
     if s.terminal == "NAME" and s.accepts == {"STRING"}:
         help = f'write `"{s.run}"`'
+        chain = re.compile(r"\w+(?:\.\w+)*").match(s.source.text, s.start)
+        if s.text in ROOTS and s.last_word in ("because", "otherwise", "refer") and chain:
+            help = f'a condition follows `when`; a value is shown so: `"… {{{chain[0]}}}"`'
         if s.next_character == '"' and s.source.text[s.end : s.end + 1] == '"':
             help = f"leave {s.found} out: a text shows values with `{{…}}` by itself"
         return error(
@@ -317,7 +322,6 @@ def misplaced_word(s: ParseState) -> Diagnostic | None:
 # ---- expressions ------------------------------------------------------------------------
 
 
-_ROOTS = ("subject", "resource", "context", "action", "now")
 _COMPARE = frozenset({"operator", "_HAS", "_LIKE"})
 _NEGATABLE = tuple(row.word for row in INFIX if row.negatable)
 
@@ -342,38 +346,6 @@ def chained_comparison(s: ParseState) -> Diagnostic | None:
         last = rest[1] if rest else "…"
         help = f"write `{first} and {s.source.text[middle.start : right.end]} {after} {last}`"
     return error("PE111", s.span, "comparisons do not chain", help)
-
-
-def foreign_operator(s: ParseState) -> Diagnostic | None:
-    """A word that is an operator elsewhere, or a misspelt one."""
-    if not (s.wants_operator() or s.wants_negated()) or (s.wants_clause() and s.first_on_line):
-        return None
-    for phrase, help in foreign_words.PHRASES.items():
-        if s.reads(phrase) and s.terminal in ("NAME", "_NOT", "_AT"):
-            operand = re.search(r"([\w.]+)\.(\w+)\s*\Z", s.source.text[: s.start])
-            owner, name = operand.groups() if operand else ("x", "a")
-            instead = help.format(owner=owner, name=name)
-            return error("PE110", s.span, f"there is no operator `{phrase}`", instead)
-    if s.last_word.replace("_", "").isdigit() and not s.first_on_line:
-        return error("PE113", s.span, "a number has no unit", f"leave {s.found} out")
-    if s.reads("is") and re.compile(r"is\s+[A-Z]\w*\b(?!\s*\")").match(s.source.text, s.start):
-        return error("PE110", s.span, "there is no operator `is`", foreign_words.OPERATORS["isa"])
-    if s.text in foreign_words.OPERATORS and s.terminal in ("NAME", "_UNDER"):
-        help = foreign_words.OPERATORS[s.text]
-        return error("PE110", s.span, f"there is no operator {s.found}", help)
-    if s.terminal != "NAME":
-        return None
-    if s.last_word in ("lower", "size", "ancestors"):
-        help = f"write `{s.last_word}(…)`"
-        return error("PE112", s.after_last, f"`(` is missing after `{s.last_word}`", help)
-    if s.text in _ROOTS:
-        return None
-    words = sorted({word for row in INFIX for word in row.word.split() if word.isalpha()})
-    swapped = [word for word in words if sorted(word) == sorted(s.text.lower())]
-    meant = swapped[0] if swapped else nearest(s.text, words)
-    if meant:
-        return error("PE110", s.span, f"there is no operator {s.found}", f"did you mean `{meant}`?")
-    return None
 
 
 def nothing_to_negate(s: ParseState) -> Diagnostic | None:

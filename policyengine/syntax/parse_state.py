@@ -81,6 +81,8 @@ INFIX = tuple(row for row in OPERATORS.values() if row.infix)
 COMPARISONS = _first_terminals(row for row in INFIX if row.compares) | {"_NOT"}
 """The terminals with which a comparison goes on after its first operand."""
 
+ROOTS = ("subject", "resource", "context", "action", "now")
+
 CLOSES = {"_RBRACE": "_LBRACE", "_RPAREN": "_LPAREN", "_RBRACKET": "_LBRACKET"}
 """Closing brackets, each with the one that it closes."""
 
@@ -194,10 +196,11 @@ class ParseState:
         found = re.search(r'[A-Za-z0-9_.]+\Z|"[^"\n]*"\Z|[<>=!]+\Z|.\Z', text, re.DOTALL)
         return found[0] if found else ""
 
-    def reads(self, words: str) -> bool:
+    def reads(self, words: str, *, any_case: bool = False) -> bool:
         """Whether *words* follow, with any blanks between them."""
         pattern = r"\s+".join(map(re.escape, words.split())) + r"\b"
-        return re.compile(pattern).match(self.source.text, self.start) is not None
+        found = re.compile(pattern, re.IGNORECASE if any_case else 0)
+        return found.match(self.source.text, self.start) is not None
 
     @cached_property
     def first_on_line(self) -> bool:
