@@ -44,6 +44,15 @@ class Placed:
         return self.binding.value if isinstance(self.binding, Value) else None
 
     @property
+    def constants(self) -> tuple[object, ...]:
+        """The values that it can have: of a constant one, of a variable the elements of a constant set."""
+        match self.expr:
+            case nodes.Name(name) if name in self.elements:
+                over = self.elements[name].constant
+                return tuple(over) if isinstance(over, frozenset) else ()
+        return () if self.constant is None else (self.constant,)
+
+    @property
     def is_written(self) -> bool:
         """Whether the policy gives the value, written out or as what an action has."""
         path = path_of(self.expr)

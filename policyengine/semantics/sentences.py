@@ -192,7 +192,9 @@ class _Part:
                 glob = written_value(STRING, pattern.replace("\\*", "*"))
                 return [*self._with_value(object_), f" {must} {glob}"]
             case nodes.Has(object_, name):
-                must = "is missing" if wanted else "must not be given"
+                # Alone it is what is wrong; among what must hold it is what must hold.
+                lacking = "is missing" if self.calls is not None else "must be given"
+                must = lacking if wanted else "must not be given"
                 return [f"{view.phrase(object_).of(name.name).text} {must}"]
             case nodes.Attr(object_, name):
                 must = "must be true of" if wanted else "must not be true of"

@@ -355,6 +355,28 @@ def test_a_forbid_that_absence_escapes(condition, found):
 
 
 @pytest.mark.parametrize(
+    ("clauses", "advice"),
+    [
+        ("when subject has age and subject.age > 16",
+         "write `(subject not has age or …)` in place of `subject has age and …`"),
+        ("unless subject not has age or subject.age > 16",
+         "write `(subject has age and …)` in place of `subject not has age or …`"),
+        ("when not (subject not has age or subject.age > 16)",
+         "write `(subject has age and …)` in place of `subject not has age or …`"),
+        ("unless not (subject has age and subject.age > 16)",
+         "write `(subject not has age or …)` in place of `subject has age and …`"),
+        ("when subject has age when subject.age > 16", "forbid it as well where `subject not has age`"),
+        ("when if subject has age then subject.age > 16 else false",
+         "forbid it as well where `subject not has age`"),
+    ],
+)  # fmt: skip
+def test_what_is_advised_where_absence_escapes_is_about_what_is_written(clauses, advice):
+    rules = f'permit p: any forbid f: any {clauses} because "x"'
+    helps = [d.help for d in findings(MAYBE + rules) if d.code == "PE423"]
+    assert helps == [f"if that is right, ignore this and say why; else {advice}"]
+
+
+@pytest.mark.parametrize(
     ("condition", "twice"),
     [
         ("subject.on or subject.on", ["subject.on"]),

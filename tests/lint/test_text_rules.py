@@ -107,6 +107,11 @@ def test_conditions_of_other_clauses_count_as_well():
         ('resource.path startswith "\\u00e4"', False),
         ('resource.path not startswith "/public"', False),
         ("resource.path startswith context.part", False),
+        ('some s in {".exe", ".bat"}: resource.path endswith s', True),
+        ('some s in {"/tmp", "/"}: resource.path == s', True),
+        ("some s in some_of: s == resource.path", True),
+        ('some s in {"/", "."}: resource.path == s', False),
+        ('some s in {".exe", ".bat"}: lower(resource.path) endswith s', False),
         ('resource.path == "/tmp"', True),
         ('"/tmp" == resource.path', True),
         ('resource.path in {"/tmp", "/"}', True),
@@ -254,6 +259,36 @@ def test_a_string_that_is_compared_as_a_path(condition, folder):
     assert said(f"permit p: any when {condition}\n") == (through if folder else [])
     assert said(f'forbid p: any when {condition} because "x"\n') == (past if folder else [])
     assert said(f"permit p: any unless {condition}\n") == (past if folder else [])
+
+
+@pytest.mark.parametrize(
+    ("condition", "folder"),
+    [
+        ('resource.path contains "/public/"', "/public"),
+        ('resource.path like "*/public/*"', "/public"),
+        ('resource.path contains "/a/b/"', "/a/b"),
+        ('resource.path contains "/public"', ""),
+        ('resource.path contains "public"', ""),
+        ('resource.path contains "/"', ""),
+        ('resource.path like "*/*"', ""),
+        ('action.folder contains "/home/"', ""),
+    ],
+)
+def test_a_string_that_has_a_folder_somewhere(condition, folder):
+    text = f'{WORDS}permit p: any when {condition}\nforbid f: any when {condition} because "x"\n'
+    checked, found = check_sources({"a.policy": Source("a.policy", text)})
+    assert checked is not None, [d.message for d in found.items]
+    items = lint(checked, Configuration(frozenset({"path-as-text"})), now=0).items
+    assert [(d.message, d.help) for d in items] == (
+        [
+            (
+                f"`access.p` lets `{folder}/../x` through: a string is not a path",
+                f'declare it as a `path`, and write `like path "/**{folder}/**"`',
+            )
+        ]
+        if folder
+        else []
+    )
 
 
 PLACES = """package p

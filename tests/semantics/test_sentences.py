@@ -115,6 +115,14 @@ FORMS = [
     ("context has glass", "the glass of the request is missing"),
     ("resource.owner has boss", "the boss of the owner of the big document is missing"),
     ('subject has phone and subject.phone == "1"', "your phone is missing"),
+    # presence beside other conditions, of which one must hold, or all for an element
+    ("subject has phone or context has glass", "your phone must be given, or the glass of the request must be given"),
+    ("not (subject not has phone and subject.level == 3)", "your phone must be given, or your level must not be 3"),
+    ("if context.sure then subject has boss else subject has phone", "your phone is missing"),
+    ("some r in resource.readers: r has boss and r.level > 9",
+     "one of the readers of the big document must fit this: its boss must be given and its level must be above 9"),
+    ("every r in resource.readers: r has boss or r.level > 9",
+     "each of the readers of the big document must fit this: its boss must be given, or its level must be above 9"),
     # values made of others
     ("subject.level + 1 > 9", "your level plus 1 is 4; it must be above 9"),
     ("subject.level * 2 - resource.level > 90", "your level times 2 minus the level of the big document must be above 90"),

@@ -17,7 +17,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
             name = finding.invariant.node.name
             yield warning(
                 "PE450", name.span, f"a request breaks the invariant `{name}`",
-                f"`policyengine prove --invariant {name}` shows it: mend the rules, or promise less",
+                f"`policyengine prove PATH --invariant {name}` shows it: mend the rules, or promise less",
             )  # fmt: skip
 
 

@@ -39,15 +39,15 @@ def _compared(asked: Asked) -> tuple[Placed | None, Iterable[object], bool]:
     placed, wanted = asked.placed, asked.wanted
     match placed.expr:
         case nodes.Compare("startswith" | "endswith" | "contains", left, right):
-            return placed.at(left), (placed.at(right).constant,), wanted
+            return placed.at(left), placed.at(right).constants, wanted
         case nodes.Like(object_, pattern, "string"):  # the case of a path counts
             return placed.at(object_), (pattern,), wanted
         case nodes.Compare("==" | "!=" as op, left, right) if (
             placed.typing.types.get(id(left)) == STRING
         ):
             one, other = placed.at(left), placed.at(right)
-            text, constant = (other, one) if one.constant is not None else (one, other)
-            return text, (constant.constant,), wanted is (op == "==")
+            text, constant = (other, one) if one.constants else (one, other)
+            return text, constant.constants, wanted is (op == "==")
         case nodes.Compare("in", left, right) if placed.typing.types.get(id(left)) == STRING:
             among = placed.at(right).constant
             return placed.at(left), among if isinstance(among, frozenset) else (), wanted

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from policyengine.analysis.paths import Path
 from policyengine.diagnostics.codes.code import Code
 from policyengine.diagnostics.diagnostic import Diagnostic, warning
+from policyengine.diagnostics.source import Source
 from policyengine.lint.placed_conditions import Asked, Placed, asked_in
 from policyengine.lint.rule import LintRule, Subject
 from policyengine.lint.rules.words import WORDS
@@ -27,13 +29,28 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
                 if not subject.ask.needed(rule, node):
                     continue
                 source = subject.checked.sources[node.span.file]
-                object_ = source.text[node.object.span.start : node.object.span.end]
                 yield warning(
                     "PE423", node.span,
                     f"`{rule.id}` forbids nothing where `{node.name}` is absent",
-                    f"if that is right, ignore this and say why; else write `({object_} not has {node.name} or …)` "
-                    f"in place of `{object_} has {node.name} and …`",
+                    f"if that is right, ignore this and say why; else {_instead(node, source)}",
                 )  # fmt: skip
+
+
+def _instead(node: nodes.Has, source: Source) -> str:
+    """Return what to write so that absence forbids as well, in place of what the author wrote."""
+    object_ = source.at(node.object.span)
+    there, absent = f"{object_} has {node.name}", f"{object_} not has {node.name}"
+    negated = _NOT_HAS.search(source.text, node.object.span.end, node.span.end)
+    joined = _JOINED.match(source.text, node.span.end)
+    if negated and joined and joined[1] == "or":  # `unless x not has a or …`
+        return f"write `({there} and …)` in place of `{absent} or …`"
+    if not negated and joined and joined[1] == "and":
+        return f"write `({absent} or …)` in place of `{there} and …`"
+    return f"forbid it as well where `{absent}`"
+
+
+_NOT_HAS = re.compile(r"\bnot\s+has\b")
+_JOINED = re.compile(r"\s*(and|or)\b")
 
 
 def _is_a_guard(has: Placed, asked: Iterable[Asked], subject: Subject) -> bool:

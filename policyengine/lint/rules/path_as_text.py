@@ -13,6 +13,7 @@ from policyengine.lint.rules.words import WORDS
 from policyengine.syntax import nodes
 
 _PATH = re.compile(r"/[\w.~*-]+(/.*)?")
+_INNER = re.compile(r"(?:/[\w.~-]+)+/")
 _FOLDER = re.compile(r"(/[^/*]+)+")
 
 
@@ -20,9 +21,16 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
     """Give a finding for each comparison of a string with the beginning of a path."""
     for rule in subject.checked.rules:
         for asked in asked_in(rule):
+            through = asked.wanted is (rule.effect != "forbid")
+            inner = _inner_folder(asked) if through else ""
+            if inner:
+                yield warning(
+                    "PE461", asked.placed.expr.span,
+                    f"`{rule.id}` lets `{inner}/../x` through: a string is not a path",
+                    f'declare it as a `path`, and write `like path "/**{inner}/**"`',
+                )  # fmt: skip
             found = _folder(asked)
             if found:
-                through = asked.wanted is (rule.effect != "forbid")
                 escape = f"{found}/../x" if through else f"/{found}/x"
                 does = "lets" if through else "does not stop"
                 yield warning(
@@ -45,6 +53,20 @@ def _folder(asked: Asked) -> str:
         return ""
     folder = _FOLDER.match(begin)
     return folder[0] if folder else ""
+
+
+def _inner_folder(asked: Asked) -> str:
+    """Return the folder that a string must have somewhere within, which the policy does not give."""
+    match asked.placed.expr:
+        case nodes.Compare("contains", left, right):
+            text, part = asked.placed.at(left), asked.placed.at(right).constant
+        case nodes.Like(object_, pattern, "string") if pattern[:2] == "*/" and pattern[-2:] == "/*":
+            text, part = asked.placed.at(object_), pattern[1:-1]
+        case _:
+            return ""
+    if text.is_written or not isinstance(part, str) or not _INNER.fullmatch(part):
+        return ""
+    return part.removesuffix("/")
 
 
 RULE = LintRule(

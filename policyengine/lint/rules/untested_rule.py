@@ -13,7 +13,7 @@ from policyengine.reference.interpreter import judge_all
 
 _SEVERAL = Several(
     "{count} rules hold in no test: {names}",
-    "write tests in which they do; `policyengine test --suggest` may have some to begin with",
+    "write tests in which they do; `policyengine test PATH --suggest` may have some to begin with",
 )
 
 
@@ -32,7 +32,7 @@ def find(subject: Subject) -> Iterator[Diagnostic]:
         if rule.id not in satisfied and not rule.advisory:
             yield warning(
                 "PE414", rule.node.name.span, f"`{rule.id}` holds in no test",
-                "write a test in which it does; `policyengine test --suggest` may have one to begin with",
+                "write a test in which it does; `policyengine test PATH --suggest` may have one to begin with",
                 several=_SEVERAL,
             )  # fmt: skip
 
