@@ -353,6 +353,9 @@ def _compare(
     op: nodes.Comparison, left: ir.Expr, right: ir.Expr, one: Type, other: Type
 ) -> ir.Expr:
     match op:
+        case "==" | "!=" if isinstance(left, ir.Const):
+            # On one side: rules that compare with constants are put into tables, however they are written.
+            return ir.Binary(op, right, left, numeric=other in ORDERED)
         case "==" | "!=" | "<" | "<=" | ">" | ">=":
             return ir.Binary(op, left, right, numeric=one in ORDERED)
         case "in":

@@ -100,6 +100,27 @@ def _literals(conjuncts: Sequence[Conjunct]) -> tuple[object, ...]:
     return tuple(found)
 
 
+def _deciding_literals(conjuncts: Sequence[Conjunct]) -> tuple[object, ...]:
+    """Return the constants by which some of such conditions may fail for one rule and not for another.
+
+    Whether one condition fails that compares a value with a constant is a matter of the value.
+    """
+    match [conjunct.expr for conjunct in conjuncts]:
+        case [nodes.Like(object_)] if _is_read(object_):
+            return ()
+        case [nodes.Compare(_, one, nodes.Literal() | nodes.EntityRef())] if _is_read(one):
+            return ()
+        case _:
+            return _literals(conjuncts)
+
+
+def _is_read(node: nodes.Expr) -> bool:
+    """Whether a value is read as it is in the request."""
+    while isinstance(node, nodes.Attr):
+        node = node.object
+    return isinstance(node, nodes.Name)
+
+
 def outline_rules(checked: CheckedSet, target: TargetKey) -> Outlined | None:
     """Return the outline of the rules of *target*; None if they are few, which are made together."""
     rules = checked.rules_for(target)
@@ -174,7 +195,7 @@ def _filed(
             continue
         asked: dict[str, frozenset[object]] = {}
         found = by[one.number]
-        common = one.number, *_literals(rule.conjuncts[: found.unseen])
+        common = one.number, *_deciding_literals(rule.conjuncts[: found.unseen])
         if found.unseen and common not in seen:
             if not (rule.is_dated or rule.id in waived):  # which may not show that it fails
                 seen.add(common)

@@ -281,6 +281,17 @@ def test_a_key_finds_the_rules_whatever_else_they_ask(key: str, beside: str):
         laws.compiled_agrees(laws.Case(None, loaded, {}, asked, 1))
 
 
+@pytest.mark.parametrize("beside", ["subject.ok", BESIDE["like in the middle"]])
+@pytest.mark.parametrize("written", ['"n{i}" == subject.name', 'not ("n{i}" != subject.name)'])
+def test_an_equality_is_a_key_in_either_order(written: str, beside: str):
+    text = many(f"{written} and {beside}", 20)
+    straight = text
+    for i in range(20):
+        straight = straight.replace(written.replace("{i}", str(i)), f'subject.name == "n{i}"')
+    assert decided(straight) == decided(text)
+    assert "table" in decided(text)
+
+
 def test_rules_of_many_shapes_are_looked_up_at_once():
     shapes = list(BESIDE.values())
     text = "\n".join(
