@@ -13,7 +13,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from threading import Event, Thread
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, Self, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, Self, TypeAlias, overload
 from weakref import WeakSet, finalize, ref
 
 from policyengine.concurrency import OwnLock, in_forked_child
@@ -50,7 +50,10 @@ if TYPE_CHECKING:
 MakeStore: TypeAlias = "Callable[[PolicyEngine], EntityStore]"
 """Makes the store for an engine, whose schema may be another than that of the engine before."""
 
-_ATTEMPTS = 3
+_ATTEMPTS: Final = 3
+_FIRST_PAUSE: Final = 0.05
+_LONGEST_PAUSE: Final = 30.0
+"""Seconds between two attempts to load files that have not changed, at first and after many."""
 
 
 class PolicyHolder(Decider):
@@ -124,6 +127,7 @@ class PolicyHolder(Decider):
         self._candidates = PolicyFiles(candidates, tests=False, **given)
         self._reload_shadow()
         self._seen: tuple[list[State], float] | None = None
+        self._pauses: tuple[list[State], float] | None = None
         self._poll, self._quiet = poll, quiet
         self._stop = Event()
         if poll is not None:
@@ -367,9 +371,16 @@ class PolicyHolder(Decider):
             self._seen = None
         elif self._seen is None or self._seen[0] != states:
             self._seen = states, monotonic()
-        elif monotonic() - self._seen[1] >= self._quiet:
+        elif monotonic() - self._seen[1] >= max(self._quiet, self._pause(states)):
             self._seen = None
             self.reload()
+            unsettled = any(files.tried is None for files in watched)
+            self._pauses = (states, self._pause(states) * 2 or _FIRST_PAUSE) if unsettled else None
+
+    def _pause(self, states: list[State]) -> float:
+        """Return the seconds before the same files are loaded again: more each time, while they stay as they are."""
+        of, seconds = self._pauses or (None, 0.0)
+        return min(seconds, _LONGEST_PAUSE) if of == states else 0.0
 
 
 def _paths(given: Any) -> list[Any]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
 from msgspec import Struct
 
@@ -19,6 +19,9 @@ from policyengine.model.errors import InvalidPolicy, NotReloaded
 from policyengine.model.fulfilment import Handler
 from policyengine.model.limits import Limits
 from policyengine.model.settings import check_done, check_paths
+
+if TYPE_CHECKING:
+    from policyengine.diagnostics.diagnostic import Diagnostic
 
 T = TypeVar("T")
 
@@ -127,16 +130,14 @@ class PolicyFiles:
 
     def _loaded(self, in_force: PolicyEngine | None) -> PolicyEngine | None:
         """Return the engine of the files; None if they have the texts of the one that is *in_force*."""
-        known = None if in_force is None else _texts_of(in_force)
-        if known is not None and self._texts() == known:
-            return None
         try:
-            engine = PolicyEngine.load(*self._paths, **self._given)
+            if in_force is not None and self._texts() == _texts_of(in_force):
+                return None
+            return PolicyEngine.load(*self._paths, **self._given)
         except InvalidPolicy as problem:
-            if _is_unread(problem):
+            if _is_unread(problem.diagnostics):
                 self.tried = None
             raise
-        return None if _texts_of(engine) == known else engine  # which were not read the first time
 
     def _check_version(self, version: int, above: int) -> None:
         """Raise `NotReloaded` unless another set may take over with a number."""
@@ -174,9 +175,18 @@ class PolicyFiles:
         return int(text)
 
     def _texts(self) -> dict[str, str] | None:
+        """Return the texts of the files, None if something is wrong with some.
+
+        Raises `InvalidPolicy` if some cannot be read: as that is tried again and again, the others are not even parsed.
+        """
+        from policyengine.diagnostics.diagnostic import Diagnostics
+        from policyengine.diagnostics.render import render_all
         from policyengine.pipeline import read_sources
 
         sources, problems = read_sources(self._paths, self._limits)
+        if _is_unread(problems):
+            found = Diagnostics.of(problems, sources)
+            raise InvalidPolicy(found, render_all(found))
         return None if problems else {name: source.text for name, source in sources.items()}
 
 
@@ -213,9 +223,9 @@ def _is_recent(state: State) -> bool:
     return any(now - _RECENT < changed <= now for changed in times)
 
 
-def _is_unread(problem: InvalidPolicy) -> bool:
+def _is_unread(problems: Iterable[Diagnostic]) -> bool:
     """Whether there is a file that could not be read, as where too many are open: it may be read, with no change, later."""
-    files = [one.span.file for one in problem.diagnostics if one.code == "PE130"]
+    files = [one.span.file for one in problems if one.code == "PE130"]
     return any(map(os.path.lexists, files))
 
 

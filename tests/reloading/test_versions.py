@@ -7,11 +7,13 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from policyengine import InvalidRequest, NotReloaded, PolicyEngine, PolicyHolder
 from policyengine.intake.store import EntityStore
+from policyengine.reloading import holder as holder_module
 from policyengine.reloading import policy_files
 from policyengine.syntax import files
 from tests.reloading.held import DOCUMENT, RULES, TEST, VOCABULARY, until, user, write
@@ -98,6 +100,40 @@ def test_what_functions_of_others_refuse_for_a_while_is_tried_again(folder, monk
     until(lambda: holder.last_error is None)
     assert "birth" in holder.engine.schema.entities["User"].by_name
     holder.close()
+
+
+@pytest.mark.parametrize("of", ["the set", "the candidate"])
+def test_what_never_passes_is_tried_more_and_more_rarely(folder, tmp_path, monkeypatch, of):
+    clock, loads, refused = SimpleNamespace(now=0.0), list[float](), list[PolicyEngine]()
+
+    def check(_: PolicyEngine) -> None:
+        loads.append(clock.now)
+        if refused:
+            raise NotReloaded("nobody signed it")
+
+    candidate = tmp_path / "candidate.policy"
+    candidate.write_text(VOCABULARY + RULES, encoding="utf-8")
+    monkeypatch.setattr(holder_module, "monotonic", lambda: clock.now)
+    monkeypatch.setattr(policy_files, "_RECENT", 0)
+    holder = PolicyHolder(folder, shadow=candidate, on_load=check, quiet=0)
+    changed = folder / "held.policy" if of == "the set" else candidate
+    changed.write_text(VOCABULARY + OTHER_RULES, encoding="utf-8")
+    refused.append(holder.engine)
+    loads.clear()
+    for step in range(24_000):
+        clock.now = step / 100
+        holder._look()
+    assert 10 < len(loads) < 25
+    assert loads[1] - loads[0] < 0.2
+    assert loads[-1] - loads[-2] < 31
+    refused.clear()
+    changed.write_text(VOCABULARY + OTHER_RULES + "# signed", encoding="utf-8")
+    for _ in range(5):  # at once, since it is another
+        clock.now += 0.01
+        holder._look()
+    assert holder.last_error is None
+    assert holder.shadow is not None
+    assert holder.shadow.last_error is None
 
 
 # ---- numbers ----------------------------------------------------------------------------
