@@ -95,7 +95,8 @@ given = raw
 if type(given) is not dict: return None
 """
 _STRING: Final = """
-if type(value) is not str or len(value) > longest: return None
+if type(value) is not str: value = text(value)
+if len(value) > longest: return None
 if not value.isascii(): value.encode()
 """
 _BOOL: Final = """
@@ -132,7 +133,7 @@ _KNOWN_ANCESTOR: Final = """
 if store is not None and not one.described_ and (type_name, one.id) not in store: return None
 """
 _NAME: Final = """
-if type(value) is not str: return None
+if type(value) is not str: value = text(value)
 value = names[value]
 """
 _MAY_BE_GIVEN: Final = """

@@ -23,7 +23,8 @@ from policyengine.model.types import EntityRefType, EntityType, RecordType, Sche
 from policyengine.model.values import ABSENT
 
 NAMES: Final = ("subject", "action", "resource", "context", "fields", "now", "entities")
-_REQUIRED: Final = NAMES[:3]
+_NOTHING: Final = {**dict.fromkeys(NAMES), **dict.fromkeys(NAMES[:3], ABSENT)}
+"""The parts of a request that gives none: without its first ones, there is none."""
 _OPENING: Final = ("context", "entities", "evaluations")
 """Names without which something may be absent that denies, or one request is decided in place of a batch."""
 _MOST_COMPARED: Final = 1_000
@@ -132,10 +133,9 @@ def document_of(data: Any, limits: Limits) -> dict[Any, Any]:
 
 def read_parts(levels: Sequence[dict[Any, Any]], limits: Limits, *, accept_now: bool) -> RawRequest:
     """Return a request of which each part is in the first of *levels* that has it; may raise `InvalidRequest`."""
-    parts: dict[str, Any] = {
-        name: _part(next((level for level in levels if name in level), levels[0]), name)
-        for name in NAMES
-    }
+    parts: dict[str, Any] = {**_NOTHING}
+    for level in reversed(levels):
+        parts |= {name: _part(level, name) for name in NAMES if name in level}
     if not accept_now and parts["now"] is not None:
         parts["now"] = Refused("PE522", "a time of the caller's own is not accepted here")
     parts["action"], parts["context"] = _with_properties(parts["action"], parts["context"])
@@ -198,8 +198,6 @@ def _with_properties(action: Any, context: Any) -> tuple[Any, Any]:
 def _part(document: dict[Any, Any], name: str) -> object:
     if isinstance(document, Repeated) and name in document.names:
         return Refused("PE518", "this name stands twice in one object")
-    if name not in document:
-        return ABSENT if name in _REQUIRED else None
     if document[name] is None:
         return Refused("PE505", "there is no null: leave it out if there is none")
     # Two parts may be something else in Python: a number is a time there, a string an action.

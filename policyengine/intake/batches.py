@@ -53,13 +53,21 @@ class Evaluations(Struct, frozen=True):
         """Return the answer in AuthZEN's shape; a request that does not fit has `context.error` with a status."""
         if self.is_single or self.problems:
             return self.decisions[0].to_json()
-        answers = [_with_error(decision) for decision in self.decisions]
-        more = {"context": {"ignored": list(self.ignored)}} if self.ignored else {}
-        return {"evaluations": answers, **more}
+        return self._with([_with_error(decision) for decision in self.decisions])
 
     def to_bytes(self) -> bytes:
         """Return `to_json` as JSON in UTF-8."""
-        return msgspec.json.encode(self.to_json())
+        if self.is_single or self.problems:
+            return self.decisions[0].to_bytes()
+        answers = [
+            _with_error(decision) if decision.problems else msgspec.Raw(decision.to_bytes())
+            for decision in self.decisions
+        ]
+        return msgspec.json.encode(self._with(answers))
+
+    def _with(self, answers: Sequence[object]) -> dict[str, object]:
+        more = {"context": {"ignored": list(self.ignored)}} if self.ignored else {}
+        return {"evaluations": answers, **more}
 
 
 def _with_error(decision: Decision) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Final, TypeVar
 from policyengine.intake.authzen import RequestDecoder, read_document
 from policyengine.intake.batches import Evaluations, decide_batch, read_batch
 from policyengine.intake.build import action_of, build_context, build_entity
-from policyengine.intake.fast_path import FastPaths, time_of_caller
+from policyengine.intake.fast_path import FastPaths, name_of, time_of_caller
 from policyengine.intake.foreign import as_list, first_of, plain
 from policyengine.intake.raw import RawRequest, asked_request, given_request
 from policyengine.intake.readers import Readers
@@ -185,8 +185,8 @@ class Intake:
         """
         if fields is None and store is None:
             try:
-                if type(action) is not str:  # it may lie about what it equals
-                    action = str.__str__(action)
+                if type(action) is not str:
+                    action = name_of(action)
                 moment = 0 if now is None else time_of_caller(now)
                 found: Decision | None
                 if entities is None:

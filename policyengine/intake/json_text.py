@@ -5,8 +5,8 @@ reader reports with their path when it comes to them. The depth is measured on t
 parsed: strings are cut out, and then the innermost brackets removed as often as brackets may nest;
 if any are left, it was too deep. That takes time in proportion to the size, and no recursion.
 
-Most documents have nothing of the kind, and `decode_plain` parses those at the speed of C. That no
-name stands twice is known by writing the document again: of names that stand twice one is lost, and its colon.
+Most documents have nothing of the kind, and those are parsed at the speed of C. That no name stands twice is
+known by writing the document again: of names that stand twice one is lost, and its colon.
 """
 
 from __future__ import annotations
@@ -45,16 +45,37 @@ def parse_json(data: bytes | str, limits: Limits, size: int | None) -> object:
     if size is not None and len(raw) > size:
         refuse("PE514", f"a document has at most {size} bytes")
     too_deep = f"a document has at most {limits.document_depth} levels of arrays and objects"
-    try:
-        document: object = _DECODER.decode(text)
-    except json.JSONDecodeError as problem:
-        where = f"line {problem.lineno}, column {problem.colno}"
-        refuse("PE516", f"the document is not JSON: {problem.msg.lower()} ({where})")
-    except RecursionError:
-        refuse("PE517", too_deep)
+    document = _without_marks(raw)
+    if document is None:
+        try:
+            document = _DECODER.decode(text)
+        except json.JSONDecodeError as problem:
+            where = f"line {problem.lineno}, column {problem.colno}"
+            refuse("PE516", f"the document is not JSON: {problem.msg.lower()} ({where})")
+        except RecursionError:
+            refuse("PE517", too_deep)
     if _deeper(raw, limits.document_depth):
         refuse("PE517", too_deep)
     return document
+
+
+def _without_marks(raw: bytes) -> object:
+    """Return the document in which nothing must be marked; None if that is not seen at once."""
+    digits = raw.translate(_ONE_DIGIT)
+    if any(long in digits for long in _LONG_INTS):
+        return None
+    decoded = decode_plain(raw, len(raw), _decode_without_floats)
+    return decoded[1] if decoded is not None and each_name_stands_once(*decoded) else None
+
+
+def _refuse_float(digits: str) -> NoReturn:
+    raise ValueError(digits)
+
+
+_ONE_DIGIT: Final = bytes.maketrans(b"123456789", b"000000000")
+_LONG_INTS: Final = (b"0" * (DIGITS + 2), b"-" + b"0" * (DIGITS + 1))
+"""Of which `_int` makes marks; they may be in strings."""
+_decode_without_floats: Final = msgspec.json.Decoder(float_hook=_refuse_float).decode
 
 
 def decode_plain(
@@ -106,7 +127,8 @@ def _deeper(raw: bytes, depth: int) -> bool:
     """Whether brackets nest deeper than *depth* in a text that is JSON."""
     if raw.count(b"[") + raw.count(b"{") <= depth:
         return False
-    brackets = _STRING.sub(b"", raw).translate(_ONE_SORT, delete=_NO_BRACKETS)
+    outside = _STRING.sub(b"", raw) if b"\\" in raw else b"".join(raw.split(b'"')[::2])
+    brackets = outside.translate(_ONE_SORT, delete=_NO_BRACKETS)
     for _ in range(depth):
         if not brackets:
             return False

@@ -33,10 +33,13 @@ _LONGEST: Final = 1_024
 """Characters of the names of a set that is kept."""
 _REFERENCE_SIZE: Final = 2
 """Names in a reference: `type` and `id`."""
+_LISTS: Final = frozenset([list, tuple])
 _SETS: Final = frozenset([list, tuple, set, frozenset])
 _ADDRESSES: Final = frozenset([IPv4Address, IPv6Address, IPv4Network, IPv6Network])
 
 
+text: Final = str.__str__
+"""Returns the text of a string of somebody's class, such as a member of a `StrEnum`; fails for anything else."""
 joined: Final = "\0".join
 """Makes one text of the names in a set, by what they are and not by what they say they equal."""
 
@@ -93,7 +96,7 @@ def as_set(given: Any) -> frozenset[Any]:
 
 def references(given: Any, type_: str, most: int, longest: int) -> frozenset[str]:
     """Read a set of references to entities of that type, as the set of their ids."""
-    if type(given) is not list or len(given) > most:
+    if type(given) not in _LISTS or len(given) > most:
         raise TypeError
     ids = []
     for one in given:
@@ -131,7 +134,7 @@ def rest_of(
 
 def _parents(given: Any, above: frozenset[str], most: int, longest: int) -> frozenset[Key]:
     """Read the parents of an entity, which are of the types *above*."""
-    if type(given) is not list or len(given) > most:
+    if type(given) not in _LISTS or len(given) > most:
         raise TypeError
     found = []
     for parent in given:
@@ -196,7 +199,7 @@ QUICK: Final[Mapping[str, Any]] = {
     "ABSENT": ABSENT, "Closed": Closed, "KeyError": KeyError, "EMPTY": frozenset(), "NONE": (), "NOTHING": {}, "NOBODY": Closed.of(()),
     "type": type, "len": len,
     "str": str, "int": int, "dict": dict, "list": list, "frozenset": frozenset,
-    "joined": joined, "SETS": _SETS, "as_set": as_set,
+    "text": text, "joined": joined, "SETS": _SETS, "as_set": as_set,
     "references": references, "elements": elements, "rest_of": rest_of, "datetime": datetime, "from_datetime": from_datetime, "clock": clock.now,
 }  # fmt: skip
 

@@ -165,7 +165,14 @@ def test_requests_on_the_fast_path_are_not_validated_in_full(
     assert engine.decide(*ask()).allowed
     assert not engine.decide(*ask("free")).allowed
     assert engine.decide(*ask(owner="é")).allowed
-    assert json.loads(engine.decide_json(json.dumps(document)))["decision"] is False
+    action = {"name": "read", "properties": {"purpose": "x"}}
+    for said in (document, document | {"trace": "1"}, document | {"action": action}):
+        assert not engine.decide_request(said).allowed
+        assert not engine.decide_request(json.dumps(said), entities=[ask("free")[0]]).allowed
+        assert json.loads(engine.decide_json(json.dumps(said)))["decision"] is False
+    batch = {**document, "evaluations": [{}, {"subject": ask()[0]}]}
+    for form in (batch, json.dumps(batch)):
+        assert [one.allowed for one in engine.evaluations(form).decisions] == [False, True]
 
 
 def test_parts_may_be_built_and_others_not(engine: PolicyEngine, monkeypatch: pytest.MonkeyPatch):

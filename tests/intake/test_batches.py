@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import msgspec
 import pytest
 
 from policyengine import InvalidRequest, Limits, PolicyEngine
@@ -52,7 +53,9 @@ def problems(answer: Any) -> list[tuple[str, str]]:
 def batch(document: Any, **options: Any) -> Any:
     """Ask a batch in every form; all answer alike."""
     text = json.dumps(document)
-    answer = ENGINE.evaluations(text, **options).to_bytes()
+    evaluations = ENGINE.evaluations(text, **options)
+    answer = evaluations.to_bytes()
+    assert answer == msgspec.json.encode(evaluations.to_json())
     for form in (text.encode(), document):
         assert ENGINE.evaluations(form, **options).to_bytes() == answer
     return json.loads(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from enum import StrEnum
 from ipaddress import ip_address
 from typing import Any
 
@@ -55,6 +56,10 @@ def ref(id_: str, type_: str = "User") -> dict[str, str]:
     return {"type": type_, "id": id_}
 
 
+class Kind(StrEnum):
+    memo = "memo"
+
+
 TEAM = {"type": "Team", "id": "t", "properties": {"name": "t"}, "parents": []}
 PARTS: dict[str, Any] = {
     "subject": user(), "action": "read", "resource": doc(), "context": {}, "now": 0,
@@ -90,6 +95,9 @@ def taken(engine: PolicyEngine, store: EntityStore | None = None, **changed: Any
         {"context": {"home": {"of": ref("b")}}, "entities": [TEAM, user("b")]},
         {"subject": {**user(), "parents": [ref("t", "Team")]}},
         {"subject": user(scores={1, 2}, friends=[ref("v"), ref("w")])},
+        {"action": {"name": "read"}}, {"entities": [{**TEAM, "parents": ()}]},
+        {"subject": user(friends=(ref("v"), ref("w"))), "resource": doc(kind=Kind.memo, kinds=[Kind.memo])},
+        {"subject": user(StrEnum("Id", ["u"]).u), "context": {"why": Kind.memo}},
     ],
 )  # fmt: skip
 def test_what_is_plain_is_taken(engine: PolicyEngine, changed):
@@ -99,14 +107,14 @@ def test_what_is_plain_is_taken(engine: PolicyEngine, changed):
 @pytest.mark.parametrize(
     "changed",
     [
-        {"action": "write"}, {"action": {"name": "read"}}, {"subject": None}, {"subject": ref("u")},
+        {"action": "write"}, {"action": {"name": "read", "x": 1}}, {"action": {"x": "read"}}, {"action": {"name": 1}}, {"subject": None}, {"subject": ref("u")},
         {"subject": ref("d", "Doc")}, {"resource": {**doc(), "more": 1}}, {"context": []},
         {"resource": doc(more=1)}, {"now": 1.0}, {"now": "soon"}, {"now": datetime(2026, 1, 1)},  # noqa: DTZ001
         {"now": 10**30}, {"fields": ["nothing"]}, {"fields": ["id", "id"]}, {"fields": "id"},
         {"fields": [1]}, {"fields": ["id"] * 6}, {"entities": []}, {"entities": "x"},
         {"entities": iter([TEAM])}, {"entities": [TEAM] * 6}, {"entities": [TEAM, 1]},
         {"entities": [{**TEAM, "type": "Tea"}]}, {"entities": [TEAM, user(scores=[2])]},
-        {"entities": [{**TEAM, "properties": {}}, TEAM]}, {"entities": [{**TEAM, "parents": ()}]},
+        {"entities": [{**TEAM, "properties": {}}, TEAM]}, {"entities": [{**TEAM, "parents": {}}]},
         {"entities": [{**TEAM, "parents": [ref("t", "Team")]}]},
         {"entities": [{**TEAM, "parents": [ref("u")]}]}, {"entities": [TEAM], "resource": {}},
         {"subject": user(boss=ref("b"))}, {"subject": user(boss=ref("b", "Team"))},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from unittest import mock
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from policyengine.intake import json_text
 from policyengine.intake.foreign import Refused, Repeated
 from policyengine.intake.json_text import decode_plain, each_name_stands_once, parse_json
 from policyengine.model.errors import InvalidRequest
@@ -55,7 +57,7 @@ def test_a_string_that_is_no_text_is_left_to_the_strict_parser():
 
 PIECES = st.sampled_from(
     ["{", "}", "[", "]", '"a"', '"b"', '"a":', '"b" :', ":", ",", " ", "\n", '"', "\\", '":"', '"\\""',
-     '"x:y"', "1", "-0", "1.5", "1e3", "9" * 30, "null", "true", "NaN", '{"a":1}', '[{"b":2}]', "\x00"],
+     '"x:y"', "1", "-0", "1.5", "1e3", "9" * 30, "9" * 19, "-" + "9" * 19, "null", "true", "NaN", '{"a":1}', '[{"b":2}]', "\x00"],
 )  # fmt: skip
 
 
@@ -68,6 +70,9 @@ PIECES = st.sampled_from(
     max_leaves=8,
 ))  # fmt: skip
 def test_any_text_is_parsed_to_the_same_or_left(text):
+    answer, strict = answer_to(text), strict_answer_to(text)
+    assert answer == strict
+    assert repr(answer) == repr(strict)
     made = plain_json(text, 1000)
     if made is not None:
         expected = parse_json(text, LIMITS, None)
@@ -75,6 +80,62 @@ def test_any_text_is_parsed_to_the_same_or_left(text):
         if not _has_mark(expected, Refused):  # numbers that readers refuse
             assert made == expected
             assert json.dumps(made) == json.dumps(expected)
+
+
+def answer_to(data):
+    """Return what is read of a text, or what is said of it."""
+    try:
+        return parse_json(data, LIMITS, 1000)
+    except InvalidRequest as refusal:
+        return refusal.problems
+
+
+def strict_answer_to(data):
+    with mock.patch.object(json_text, "_without_marks", return_value=None):
+        return answer_to(data)
+
+
+MARKED = [
+    b"[1.0]", b"[1e3]", b"[-1E400]", b"[NaN]", b"[" + b"9" * 19 + b"]", b"[" + b"9" * 20 + b"]", b"[-" + b"9" * 18 + b"]",
+    b"[-" + b"9" * 19 + b"]", b"[" + b"9" * 400 + b"]", b'["' + b"9" * 30 + b'"]', b"[" * 40 + b"]" * 40,
+    b'["[", "]", "\\"[", [' + b"[" * 40 + b'"]"' + b"]" * 41 + b"]", b'["]",' * 40 + b'1,"["]' * 40,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", [*ODD, *FINE, *MARKED])
+def test_a_text_gets_the_answer_of_the_strict_parser(data):
+    answer, expected = answer_to(data), strict_answer_to(data)
+    assert answer == expected
+    assert repr(answer) == repr(expected)
+
+
+NESTED = st.recursive(
+    st.sampled_from(["1", '"["', '"]"', '"}{"', '"\\\\"', '"\\"]"', '"]]]]"']),
+    lambda inner: (
+        st.lists(inner, max_size=3).map(lambda parts: f"[{','.join(parts)}]")
+        | inner.map(lambda part: f'{{"]":{part}}}')
+    ),
+    max_leaves=12,
+)
+
+
+@given(NESTED)
+@example('[["\\"]",1,[1],[1]]]')
+@example('[[["]]]]",[1]]]]')
+def test_the_depth_of_a_text_does_not_depend_on_brackets_in_strings(text):
+    limits = Limits(document_depth=3)
+    if _depth(json.loads(text)) <= limits.document_depth:
+        assert parse_json(text, limits, None) == json.loads(text)
+    else:
+        with pytest.raises(InvalidRequest, match="PE517"):
+            parse_json(text, limits, None)
+
+
+def _depth(value):
+    if not isinstance(value, list | dict):
+        return 0
+    parts = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(_depth, parts), default=0)
 
 
 def _has_mark(value, mark):
