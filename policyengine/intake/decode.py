@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Any, Final, assert_never
 from weakref import WeakKeyDictionary, ref
 
@@ -72,10 +71,7 @@ _NATIVE: Final[Mapping[str, tuple[tuple[type, ...], Callable[[Any], object]]]] =
     "decimal": ((Decimal,), lambda number: values.from_decimal(Decimal(number))),
     "datetime": ((datetime,), values.from_datetime),
     "duration": ((timedelta,), values.from_timedelta),
-    "ip": (
-        (IPv4Address, IPv6Address, IPv4Network, IPv6Network),
-        lambda address: values.parse_ip(str.__str__(str(address))),
-    ),
+    "ip": (values.ADDRESSES, values.from_address),
 }
 """Python's own types. A `path` has none: those of Python put away `//` and `/.` before anybody sees them."""
 

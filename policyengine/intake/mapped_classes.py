@@ -104,7 +104,7 @@ def id_text(raw: object) -> object:
     """Return an id as a string, if it is a string, a whole number or a UUID."""
     raw = scalar(raw)
     if isinstance(raw, int) and not isinstance(raw, bool):
-        return str(raw)
+        return int.__repr__(raw)  # a derived class may say something else
     if raw is None:
         return Refused("PE505", "the id is None: an object that was not saved has none yet")
     return raw
@@ -116,7 +116,7 @@ def scalar(raw: object) -> object:
     if issubclass(made, Enum):
         return scalar(raw.value)  # type: ignore[attr-defined]  # as any member has
     if issubclass(made, UUID):
-        return str(raw)
+        return UUID.__str__(raw)  # a derived class may say something else
     if made.__module__ == "numpy":
         if issubclass(made, Integral):
             return int(raw)  # type: ignore[call-overload]  # as any `Integral` can

@@ -153,6 +153,15 @@ def _no_ip(text: str) -> str:
 
 parse_ip: Callable[[str], Ip] = Ip.parse
 
+ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
+"""Python's own classes of addresses and networks."""
+
+
+def from_address(address: Any) -> Ip:
+    """Return an address or a network of Python's own classes; `ValueError` if it is none that can be held."""
+    texts = (base.__str__(address) for base in ADDRESSES if issubclass(type(address), base))
+    return parse_ip(next(texts))  # a derived class may say something else
+
 
 # ---- decimals ---------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from collections import ChainMap, UserDict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, tzinfo
 from decimal import Decimal
-from ipaddress import IPv4Address
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
@@ -275,6 +275,31 @@ def test_lengths_are_counted():
     assert [path for path, _ in problems_of(lambda: ENGINE.decide(**asked))] == [
         "subject.properties.n"
     ]
+
+
+def test_addresses_are_what_they_hold():
+    def says(base: type, text: str) -> type:
+        methods = {name: lambda *_: text for name in ("__str__", "__repr__", "__format__")}
+        return type("Says", (base,), methods)
+
+    engine = PolicyEngine.from_text("""
+        package a
+        entity User { at: set<ip> }
+        action read by User on User
+        forbid inside: read when subject.at within ip "10.0.0.0/8"
+        permit others: read
+    """)
+    for base, held, said in (
+        (IPv4Address, "10.0.0.1", "8.8.8.8"),
+        (IPv6Address, "::ffff:10.0.0.1", "::1"),
+        (IPv4Network, "10.0.0.0/9", "8.0.0.0/8"),
+        (IPv6Network, "::ffff:10.0.0.0/120", "1::/64"),
+    ):
+        user = {"type": "User", "id": "u", "properties": {"at": [says(base, said)(held)]}}
+        for subject in (user, engine.entity("User", "u", user["properties"])):
+            assert not engine.decide(subject, "read", user).allowed, held
+        user["properties"]["at"] = [says(base, held)(said)]
+        assert engine.decide(user, "read", user).allowed, held
 
 
 def test_mappings_and_derived_classes_are_taken():

@@ -222,6 +222,13 @@ def test_ids_are_texts_of_what_they_are(engine, pk):
     assert engine.decide(user, "by_friend", Document(1, User(pk)), whom).allowed
 
 
+def test_an_id_of_a_derived_class_is_what_it_holds(engine):
+    same = {"__str__": lambda _: "7", "__repr__": lambda _: "7"}
+    for base, held in ((uuid.UUID, str(uuid.UUID(int=1))), (int, "1")):
+        says = type("Says", (base,), same)
+        assert engine.entity_of(Team(says(held))).id == held
+
+
 def test_values_of_numpy_are_what_they_hold(engine):
     numpy = pytest.importorskip("numpy")
     assert allowed(engine, "by_level", User(numpy.int64(1), level=numpy.int32(4)))
