@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from itertools import islice
-from typing import Any, NamedTuple, NoReturn, Protocol, TypeAlias
+from typing import Any, Final, NamedTuple, NoReturn, Protocol, TypeAlias
 
 from policyengine.intake.foreign import plain
 from policyengine.model.entities import Entity, EntityLike, Key
@@ -144,8 +144,13 @@ class Kept(NamedTuple):
                 self.entities[key] = one
 
 
+_SINGLE: Final = frozenset([str, int, bool])
+
+
 def copied(value: Any) -> Any:
     """Return a value that no later change reaches, of Python's own classes; entities and objects are what they are."""
+    if type(value) in _SINGLE:
+        return value
     value = plain(value)
     if type(value) is dict:
         return {name: copied(one) for name, one in value.items()}

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import islice
 from time import monotonic
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 
 from policyengine.decide_each import Common, decide_one, parts_of, without_parts
 from policyengine.decider import Decider
@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from policyengine.reloading.holder import PolicyHolder
 
 T = TypeVar("T")
+
+_NAMED: Final = {"type", "id"}
+"""What an entity gives of which nothing else is said."""
 
 
 class SourcedEngine(Decider):
@@ -332,7 +335,8 @@ class _Gathering:
             others = [one for one in others if self._is_kept(one)]
             for name, key in named.items():
                 if key in self._fetched:
-                    others.append(parts[name])  # whose parents may contradict what was fetched
+                    if not (type(parts[name]) is dict and parts[name].keys() == _NAMED):
+                        others.append(parts[name])  # whose parents may contradict what was fetched
                     parts[name] = rest.pop(key, self._fetched[key])
             others = FoundEntities(others, rest.values()) or None
         return Request(

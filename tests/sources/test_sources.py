@@ -105,6 +105,18 @@ def test_what_rules_follow_is_fetched_in_rounds(kind):
     assert {key for keys in source.asked for key in keys} >= {("Team", "night"), ("Team", "staff")}
 
 
+@pytest.mark.parametrize("who", ["ann", "cid"])
+def test_what_was_fetched_is_not_validated_in_full_again(who, monkeypatch):
+    engine = PolicyEngine.from_text(POLICY)
+    sourced = SourcedEngine(engine, Facts())
+    asked = named("User", who), "read", named("Document", "b")
+    assert sourced.decide(*asked).allowed
+    monkeypatch.setattr(engine._intake.validator, "validate", None)
+    assert sourced.decide(*asked).allowed
+    assert sourced.decide_many([(*asked, None)])[0].allowed
+    assert asyncio.run(SourcedEngine(engine, Later()).decide_async(*asked)).allowed
+
+
 def test_what_is_given_is_not_fetched():
     source, engine = Facts(), PolicyEngine.from_text(POLICY)
     sourced = SourcedEngine(engine, source)
