@@ -280,7 +280,7 @@ def _changes(
     def text(node: nodes.Node) -> str:
         return shortened(node, sources)
 
-    for part in conditions_in(condition):
+    for part in _with_inner(condition):
         match part:
             case nodes.And(operands) | nodes.Or(operands):
                 for operand in operands:
@@ -305,6 +305,14 @@ def _changes(
                 what = f"`{text(part)}` is negated"
                 yield "negate", what, part.span, part, nodes.Not(part, span=part.span)
     yield from _values(condition, typing, sources)
+
+
+def _with_inner(condition: nodes.Expr) -> Iterator[nodes.Expr]:
+    """Give a condition and its operands, also those of what is asked of each element of a set."""
+    for part in conditions_in(condition):
+        yield part
+        if isinstance(part, nodes.Quantified):
+            yield from _with_inner(part.body)
 
 
 def _is_condition(node: nodes.Expr) -> bool:

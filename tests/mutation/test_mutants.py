@@ -131,6 +131,29 @@ def test_rules_on_trial_are_left_alone():
             },
         ),
         (
+            "some p in context.purposes: (p == health or p within sales)",
+            {
+                (
+                    "negate",
+                    "`some p in context.purposes: (p == health or p within sales)` is negated",
+                ),
+                ("drop-operand", "`p == health` is left out"),
+                ("drop-operand", "`p within sales` is left out"),
+                ("negate", "`p == health` is negated"),
+                ("negate", "`p within sales` is negated"),
+                ("widen-term", "`health` becomes `research`"),
+            },
+        ),
+        (
+            "every p in context.purposes: not (some q in context.purposes: p != q)",
+            {
+                ("negate", "`every p in context.purposes: not (some q in …` is negated"),
+                ("negate", "`not` before `some q in context.purposes: p != q` is left out"),
+                ("negate", "`some q in context.purposes: p != q` is negated"),
+                ("negate", "`p != q` is negated"),
+            },
+        ),
+        (
             "subject.rate <= 2.50",
             {
                 ("negate", "`subject.rate <= 2.50` is negated"),
@@ -249,8 +272,10 @@ def test_rows_of_tables_that_rules_use():
           for name in ("research", "health", "sales")),
         ("fit", "the row of `health` is left out", frozenset({"scope.b"})),
     }  # fmt: skip
-    (condition,) = [m for m in mutants_of(checked) if m.of == "scope.b" and m.kind == "negate"]
-    assert condition.what == "`every p in context.purposes: fit[p]` is negated"
+    negated = [m.what for m in mutants_of(checked) if m.of == "scope.b" and m.kind == "negate"]
+    assert negated == [
+        "`every p in context.purposes: fit[p]` is negated", "`fit[p]` is negated"
+    ]  # fmt: skip
 
 
 def test_each_points_at_what_is_changed():

@@ -110,7 +110,18 @@ def test_what_fixtures_say_is_not_said_again():
     run, _ = mutate(checked_of({"p.policy": SHARED}), now=NOW)
     tests = {one.test for one in run.survivors}
     assert len(tests) == 2
-    assert not any("let " in test or "posts: {{" in test for test in tests)
+    assert not any("let " in test for test in tests)
+    # One is about a part of a post.
+    assert sum("posts: {{" in test for test in tests) == 1
+
+
+def test_each_part_of_what_is_asked_of_elements_is_missed():
+    """A role in another ward, or another role in the ward, is what such a rule must tell apart."""
+    run, _ = mutate(checked_of({"p.policy": SHARED}), now=NOW)
+    left_out = {one.what for one in run.survivors if one.kind == "drop-operand"}
+    assert left_out >= {
+        '`p.role == "nurse"` is left out', "`p.ward == resource.patient.ward` is left out",
+    }  # fmt: skip
 
 
 def test_boundaries_have_both_sides_which_the_rule_decides():
