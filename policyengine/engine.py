@@ -15,7 +15,12 @@ from policyengine.concurrency import cached_property, load_before_fork
 from policyengine.decider import Decider
 from policyengine.model.immutable import Immutable
 from policyengine.model.limits import Limits, Undeclared
-from policyengine.model.settings import check_class, check_hook, check_seconds
+from policyengine.model.settings import (
+    check_class,
+    check_hook,
+    check_seconds,
+    check_truth,
+)
 from policyengine.prepared_set import PreparedSet
 
 if TYPE_CHECKING:
@@ -159,14 +164,11 @@ class PolicyEngine(Decider, Immutable):
         A thread may warm a new engine before it takes the place of the old one. *reasons*: also the
         functions that make reasons. Raises `ValueError` for an action that there is not.
         """
-        schema = self._program.schema
-        unknown = sorted(set(actions) - set(schema.actions))
-        if unknown:
-            from policyengine.model.request_messages import meant
+        from policyengine.model.request_messages import check_names
 
-            raise ValueError(
-                f"there is no action `{unknown[0]}`{meant(unknown[0], schema.actions)}"
-            )
+        schema = self._program.schema
+        check_truth("reasons", reasons)
+        check_names("action", actions, schema.actions)
         for name in actions or schema.actions:
             action = schema.actions[name]
             for target in product((name,), action.subjects, action.resources):

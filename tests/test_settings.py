@@ -8,6 +8,7 @@ import pytest
 
 from policyengine import (
     CachedSource,
+    Decision,
     DecisionCache,
     DecisionLog,
     InvalidPolicy,
@@ -43,6 +44,11 @@ SOURCE = SimpleNamespace(fetch=lambda _keys: [])
 ANN = {"type": "User", "id": "ann", "properties": {"level": 1}, "parents": []}
 PLAN = {"type": "Document", "id": "plan", "properties": {"owner": {"type": "User", "id": "bob"}}}
 FILE = "settings.policy"
+DECISION = Decision.example(allowed=True)
+
+
+class Row:
+    """A class that is to be registered."""
 
 
 @pytest.fixture(autouse=True)
@@ -120,6 +126,18 @@ def _file(tmp_path, monkeypatch):
         (lambda: DecisionLog(None), "a path is a string or a `Path`"),
         (lambda: DecisionLog(b"log"), "a path is a string or a `Path`"),
         (lambda: LoggedDecisions(to_log=3), "`to_log` is a function"),
+        (lambda: LoggedDecisions(None), "`logger` is one of `logging`"),
+        (lambda: LoggedDecisions(allowed="INFO"), "`allowed` is a whole number"),
+        (lambda: LoggedDecisions(denied=None), "`denied` is a whole number"),
+        (lambda: ENGINE.warm(5), "`action` is a string"),
+        (lambda: ENGINE.warm(["read"]), "`action` is a string"),
+        (lambda: ENGINE.warm("read", reasons="no"), "`reasons` is True or False"),
+        (lambda: ENGINE.register(Row, 5), "`type` is a string"),
+        (lambda: ENGINE.register(Row, None), "`type` is a string, and not None"),
+        (lambda: ENGINE.fulfil(None), "what is fulfilled is a decision, and not None"),
+        (lambda: DECISION.to_log(private="false"), "`private` is True or False"),
+        (lambda: DECISION.to_log(longest="500"), "`longest` is a whole number"),
+        (lambda: DECISION.to_log(longest=None), "`longest` is a whole number"),
         (lambda: ENGINE.with_record(LoggedDecisions), "and not the class LoggedDecisions"),
         (lambda: ExplainBudget("1"), "`seconds` is a number"),
         (lambda: ExplainBudget(per_caller=None), "`per_caller` is a whole number"),

@@ -36,6 +36,7 @@ from policyengine.model.limits import Limits
 from policyengine.model.needs import NOTHING, Needs, RequestNeeds, read_of_each
 from policyengine.model.records import Record
 from policyengine.model.request_messages import meant
+from policyengine.model.settings import check_text
 from policyengine.model.types import (
     STRING,
     EntityRefType,
@@ -85,6 +86,7 @@ class Objects:
             or issubclass(class_, Entity | Record)
         ):
             raise TypeError(f"a class of your own is registered, not {class_!r}")
+        check_text("type", type_)
         found = self._schema.entities.get(type_)
         if found is None:
             known = self._schema.entities

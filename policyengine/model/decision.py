@@ -32,6 +32,7 @@ from policyengine.model.outcome import (
 )
 from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
+from policyengine.model.settings import check_count, check_truth
 from policyengine.model.values import moment_text, to_datetime
 
 _making: Final = ForkSafeLock()
@@ -420,6 +421,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
         It has the values of the request that rules may read. Private values are masked unless *private*, and
         texts of more than *longest* characters; the shape is in `docs/record.md`.
         """
+        check_truth("private", private)  # the text `false` would show what is private
+        check_count("longest", longest, 0)
         return log_record(
             self._answer, self.request, id_=self.id, answered=self._answered(), cause=self.cause,
             listed=self.listed(), obligations=self.obligations, private=private, longest=longest,

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from policyengine.model.decision import Decision
 from policyengine.model.errors import UnhandledObligation
-from policyengine.model.settings import check_done
+from policyengine.model.settings import check_done, shown_type
 
 Handler: TypeAlias = Callable[..., object]
 """Fulfils an obligation; called with its parameters by name (see `PolicyEngine.fulfil`)."""
@@ -18,6 +18,8 @@ def fulfil(decision: Decision, handlers: Mapping[str, Handler]) -> None:
 
     Raises `UnhandledObligation` afterwards if some have none, and `TypeError` for one that is asynchronous.
     """
+    if not hasattr(decision, "obligations"):
+        raise TypeError(f"what is fulfilled is a decision, and not {shown_type(decision)}")
     lacking: dict[str, None] = {}
     for obligation in decision.obligations:
         handler = handlers.get(obligation.name)

@@ -19,6 +19,7 @@ from policyengine.diagnostics.spell import (
 )
 from policyengine.model.errors import Problem
 from policyengine.model.limits import DIGITS
+from policyengine.model.settings import check_text
 from policyengine.model.shown import escaped
 from policyengine.model.types import (
     EntityRefType,
@@ -133,6 +134,14 @@ def meant(word: str, names: Iterable[str]) -> str:
     """Return what ends `there is no such name`: the likely one, or nothing."""
     near = nearest(word, names)
     return f"; did you mean `{near}`?" if near else ""
+
+
+def check_names(name: str, given: Iterable[object], known: Collection[str]) -> None:
+    """Raise `TypeError` or `ValueError` unless each setting is one of the *known* names."""
+    for one in given:
+        check_text(name, one)
+        if one not in known:
+            raise ValueError(f"there is no {name} `{one}`{meant(str(one), known)}")
 
 
 def shown(text: str) -> str:

@@ -63,6 +63,12 @@ def check_class(
         raise TypeError(said + (advice and f": {advice}"))
 
 
+def check_text(name: str, given: Any) -> None:
+    """Raise `TypeError` unless a setting is a string."""
+    if not isinstance(given, str):
+        raise TypeError(f"`{name}` is a string, and not {shown_type(given)}")
+
+
 def check_texts(given: Iterable[Any]) -> None:
     """Raise `TypeError` unless the texts of policy files are strings."""
     for text in given:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
-from policyengine.model.settings import check_called
+from policyengine.model.settings import check_called, check_count, shown_type
 from policyengine.record.record_text import asked_text, record_of
 
 if TYPE_CHECKING:
@@ -30,6 +30,12 @@ class LoggedDecisions:
         to_log: Callable[[Decision], dict[str, Any]] | None = None,
     ) -> None:
         check_called("to_log", to_log)
+        check_count("allowed", allowed, 0)
+        check_count("denied", denied, 0)
+        if not (isinstance(logger, str) or hasattr(logger, "isEnabledFor")):
+            raise TypeError(
+                f"`logger` is one of `logging`, or its name, and not {shown_type(logger)}"
+            )
         self._logger = logging.getLogger(logger) if isinstance(logger, str) else logger
         self._allowed, self._denied, self._to_log = allowed, denied, to_log
 

@@ -49,7 +49,7 @@ class CachedSource:
         self._source = source
         self._version = version
         self._size = size
-        self._kept = Kept(None, BoundedCache(0))  # replaced as a whole: threads may share it
+        self._kept = _Kept(None, BoundedCache(0))  # replaced as a whole: threads may share it
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -70,21 +70,21 @@ class CachedSource:
 
     def fetch(self, keys: Sequence[Key], /) -> Fetched:
         """Return the entities, of which those that are kept are not fetched."""
-        kept, added = self.kept(), dict[Key, EntityLike]()
-        found = self.fetch_beside(kept, keys, added)
+        kept, added = self._kept_now(), dict[Key, EntityLike]()
+        found = self._fetch_beside(kept, keys, added)
         if added and self.version() == kept.version:
             kept.add(added)
         return found
 
-    def kept(self) -> Kept:
+    def _kept_now(self) -> _Kept:
         """Return what is kept of the version by now."""
         version, kept = self.version(), self._kept
         if kept.version != version:
-            kept = self._kept = Kept(version, BoundedCache(self._size))
+            kept = self._kept = _Kept(version, BoundedCache(self._size))
         return kept
 
-    def fetch_beside(
-        self, kept: Kept, keys: Sequence[Key], added: dict[Key, EntityLike], /
+    def _fetch_beside(
+        self, kept: _Kept, keys: Sequence[Key], added: dict[Key, EntityLike], /
     ) -> Fetched:
         """Return the entities, those that are *kept* as they are there; put into *added* what may be kept."""
         found: list[EntityLike] = []
@@ -113,14 +113,14 @@ class OneVersion:
 
     def __init__(self, source: CachedSource) -> None:
         self._source = source
-        self._kept: Kept | None = None
+        self._kept: _Kept | None = None
         self._added: dict[Key, EntityLike] = {}
 
     def fetch(self, keys: Sequence[Key], /) -> Fetched:
         """Return the entities, in the version that was asked for first."""
         if self._kept is None:
-            self._kept = self._source.kept()
-        return self._source.fetch_beside(self._kept, keys, self._added)
+            self._kept = self._source._kept_now()  # noqa: SLF001 - of the same module
+        return self._source._fetch_beside(self._kept, keys, self._added)  # noqa: SLF001 - as above
 
     def holds(self) -> bool:
         """Return whether nothing changed since the first fetch; only then is anything kept of what was fetched."""
@@ -131,7 +131,7 @@ class OneVersion:
         return True
 
 
-class Kept(NamedTuple):
+class _Kept(NamedTuple):
     """What is kept of one version: nothing of it is used for another, nor for the same if it comes back."""
 
     version: object
