@@ -94,6 +94,8 @@ def _file(tmp_path, monkeypatch):
         (lambda: PolicyHolder(FILE, tests="false"), "`tests` is True or False"),
         (lambda: PolicyHolder(FILE, version=7), "a path is a string or a `Path`"),
         (lambda: PolicyHolder(FILE, version=b"version"), "a path is a string or a `Path`"),
+        (lambda: PolicyHolder(FILE).use_store(None), "`store` is of the class EntityStore, and not N"),
+        (lambda: PolicyHolder(FILE).use_store([ANN]), "make one with `engine.store`"),
         (lambda: PolicyHolder(FILE, shadow=None), "a path is a string or a `Path`"),
         (lambda: PolicyHolder(FILE, store=lambda _: None), "`store()` is of the class EntityStore"),
         (lambda: PolicyHolder(FILE, store=lambda _: [ANN]), "make one with `engine.store`"),

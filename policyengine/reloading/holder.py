@@ -335,6 +335,9 @@ class PolicyHolder(Decider):
 
     def use_store(self, store: EntityStore) -> None:
         """Decide with another store from now on. Raises `ValueError` if it was made for other entity types."""
+        from policyengine.intake.store import EntityStore
+
+        check_class("store", store, EntityStore, "make one with `engine.store`", optional=False)
         with self._swapping.lock:
             if not store.fits(self._engine.schema):
                 raise ValueError("the store was made for other entity types")
