@@ -27,6 +27,7 @@ LAWS = {
     fast_paths.what_parts_bring_along_decides: 10,
     entry_points.every_entry_point_reads_the_same: 1,
     real_sets.what_is_explained_is_decided: 20,
+    real_sets.every_form_has_a_fast_path: 20,
     privacy.private_values_show_in_no_text: 3,
     reverse.searches_find_what_trying_finds: 8,
 }

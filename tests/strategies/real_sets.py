@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import cycle
 from pathlib import Path
@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from policyengine import DecisionCache
 from policyengine.analysis.places import NOW, Place, changed
 from policyengine.analysis.what_if import Neighbourhood
+from policyengine.intake.validation import Validator
 from policyengine.model.decision import Decision
 from policyengine.model.entities import Entity
 from policyengine.model.errors import InvalidRequest
@@ -301,3 +302,49 @@ def _marked(type_: Type, value: Any) -> Any:
         case _ if type_ == STRING:
             return f"{_MARK}{value or ''}"
     return value
+
+
+def every_form_has_a_fast_path(case: Case) -> None:
+    """A request that fits is validated in full once, in whatever form and with whatever store it comes."""
+    engine, given = case.loaded.engine, case.given
+    entities, fields = given["entities"], given.get("fields")
+    now = moment_text(given["now"])
+    alone = {
+        part: {name: given[part][name] for name in ("type", "id")}
+        for part in ("subject", "resource")
+    }
+    document = {**given, "now": now, "action": {"name": given["action"]}}
+    named = {**{name: part for name, part in document.items() if name != "entities"}, **alone}
+    stored = engine.with_store(engine.store(entities))
+    bound, of_store = (
+        engine.bind(given["subject"], entities=entities),
+        stored.bind(alone["subject"]),
+    )
+    forms: dict[str, Callable[[], object]] = {
+        "dicts": lambda: engine.decide(
+            given["subject"], given["action"], given["resource"], given["context"], now=now,
+            fields=fields, entities=entities,
+        ),
+        "JSON": lambda: engine.decide_json(json.dumps(document), accept_now=True),
+        "parsed": lambda: engine.decide_request(document, accept_now=True),
+        "with a name more": lambda: engine.decide_request(
+            json.dumps({**document, "trace": "1"}), accept_now=True
+        ),
+        "batch": lambda: engine.evaluations({"evaluations": [document]}, accept_now=True),
+        "bound": lambda: bound.decide(
+            given["action"], given["resource"], given["context"], now=now, fields=fields,
+            entities=entities,
+        ),
+        "bound, of a store": lambda: of_store.decide(
+            given["action"], alone["resource"], given["context"], now=now, fields=fields
+        ),
+        "names of a store": lambda: stored.decide_request(named, accept_now=True),
+        "a store that says the same": lambda: stored.decide_request(document, accept_now=True),
+        "another store": lambda: engine.decide_request(
+            named, accept_now=True, entities=stored._store
+        ),
+    }  # fmt: skip
+    for form, decide in forms.items():
+        decide()
+        with mock.patch.object(Validator, "validate", side_effect=AssertionError(form)):
+            decide()
