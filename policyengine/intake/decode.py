@@ -231,6 +231,7 @@ class Reader(Struct):
                 self._unknown(name, type_, raw, owner, path)
         found: list[object] = []
         complete = True
+        outer = self.undeclared.enter(type_, raw)
         for attribute in type_.attributes:
             if attribute.name in raw:
                 value = self._attribute(attribute, raw[attribute.name], path)
@@ -239,6 +240,7 @@ class Reader(Struct):
                 value = ABSENT
                 complete = complete and attribute.optional
             found.append(value)
+        self.undeclared.outer = outer
         return found, complete
 
     def _attribute(self, attribute: Attribute, raw: object, path: Path) -> object:
@@ -255,7 +257,8 @@ class Reader(Struct):
         owner: str,
         path: Path,
     ) -> None:
-        if isinstance(name, str) and self._drops(name, given[name], type_, given, (), path):
+        others = self.undeclared.lacking_above()
+        if isinstance(name, str) and self._drops(name, given[name], type_, given, others, path):
             return
         if is_private(path):
             self.report("PE504", path, f"{owner} has an attribute that is not declared")

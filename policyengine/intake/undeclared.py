@@ -45,7 +45,28 @@ class Undeclared(Struct):
     reads: Callable[[], Reads] | None = None
     dropped: list[Path] = field(default_factory=list)
     _found: dict[tuple[str, str], bool] = field(default_factory=dict)
+    outer: tuple[Owner, Mapping[object, object]] | None = None
+    """What has the record that is read, and what is given of it."""
     _absent: tuple[Owner, Mapping[object, object], list[tuple[str, str]]] | None = None
+    _above: tuple[object, list[str]] | None = None
+
+    def enter(
+        self, owner: Owner, given: Mapping[object, object]
+    ) -> tuple[Owner, Mapping[object, object]] | None:
+        """Note what is read next in what *owner* has; return what was noted before."""
+        before, self.outer = self.outer, (owner, given)
+        return before
+
+    def lacking_above(self) -> Sequence[str]:
+        """Return what rules read of what has the record that is read, that may be absent and is: `suspended` inside `profile`."""
+        if self.outer is None:
+            return ()
+        if self._above is None or self._above[0] is not self.outer:
+            owner, given = self.outer
+            reads = None if self.reads is None else self.reads()
+            names = [a.name for a in owner.attributes if a.optional and a.name not in given]
+            self._above = self.outer, _read_of(names, owner, reads)
+        return self._above[1]
 
     def meant(
         self, name: str, value: object, owner: Owner, given: Mapping[object, object], others: Sequence[str],
@@ -133,9 +154,18 @@ def _names_for(name: str, owner: Owner) -> tuple[str, ...]:
 
 
 def _names_in(value: object) -> list[str]:
-    """Return the names in an object: the first, and one by which anything may be meant if there are more."""
-    names = [one for one in value if isinstance(one, str)] if isinstance(value, dict) else []
+    """Return the names in an object, or in objects of a list: the first, and one by which anything may be meant if there are more."""
+    if isinstance(value, list | tuple):
+        if len(value) > _MOST_INSIDE:
+            return [_ANYTHING] if any(isinstance(plain(one), dict) for one in value) else []
+        names = [name for one in value for name in _names_in_object(plain(one))]
+    else:
+        names = _names_in_object(value)
     return names if len(names) <= _MOST_INSIDE else [*names[:_MOST_INSIDE], _ANYTHING]
+
+
+def _names_in_object(value: object) -> list[str]:
+    return [one for one in value if isinstance(one, str)] if isinstance(value, dict) else []
 
 
 def are_near(one: str, other: str) -> bool:
