@@ -140,7 +140,7 @@ class PolicyEngine(Decider, Immutable):
     def _of(cls, loaded: Loaded, store: EntityStore | None, limits: Limits) -> PolicyEngine:
         return cls(
             loaded.program, loaded.checked, limits=limits,
-            store=_store(store), handlers=loaded.handlers, origin=loaded.origin,
+            store=_store(store, loaded.program.schema), handlers=loaded.handlers, origin=loaded.origin,
         )  # fmt: skip
 
     def __reduce__(self) -> tuple[Callable[..., PolicyEngine], tuple[object, ...]]:
@@ -178,7 +178,7 @@ class PolicyEngine(Decider, Immutable):
 
     def with_store(self, store: EntityStore | None) -> PolicyEngine:
         """Return an engine of this policy set with another store, or none, which is as warm as this one."""
-        return self._with(_store(store), self._on_decision)
+        return self._with(_store(store, self.schema), self._on_decision)
 
     def with_record(self, on_decision: OnDecision | None) -> PolicyEngine:
         """Return an engine of this policy set that calls *on_decision* with each decision before it is given.
@@ -573,11 +573,13 @@ def _limits(given: Limits | None, undeclared: Undeclared) -> Limits:
     return (given or Limits()).taking(undeclared)
 
 
-def _store(given: EntityStore | None) -> EntityStore | None:
+def _store(given: EntityStore | None, schema: Schema) -> EntityStore | None:
     if given is not None:
         from policyengine.intake.store import EntityStore
 
         check_class("store", given, EntityStore, "make one with `engine.store`")
+        if not given.fits(schema):
+            raise ValueError("`store` is of other entity types: make it again for this engine")
     return given
 
 

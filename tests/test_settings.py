@@ -40,6 +40,7 @@ permit boss: read when subject has boss and subject.boss.level > 3
 permit auditors: audit
 """
 ENGINE = PolicyEngine.from_text(TEXT)
+OTHER = PolicyEngine.from_text("package o entity A action a by A on A permit p: a")
 SOURCE = SimpleNamespace(fetch=lambda _keys: [])
 ANN = {"type": "User", "id": "ann", "properties": {"level": 1}, "parents": []}
 PLAN = {"type": "Document", "id": "plan", "properties": {"owner": {"type": "User", "id": "bob"}}}
@@ -65,6 +66,11 @@ def _file(tmp_path, monkeypatch):
         (lambda: PolicyEngine.load(FILE, obligations="log"), "and not one text"),
         (lambda: PolicyEngine.load(FILE, obligations={"log": 3}), "`obligations['log']` is a func"),
         (lambda: ENGINE.with_store([ANN]), "make one with `engine.store`"),
+        (lambda: ENGINE.with_store(OTHER.store([])), "`store` is of other entity types"),
+        (lambda: PolicyEngine.load(FILE, store=OTHER.store([])), "`store` is of other entity types"),
+        (lambda: ENGINE.warm("re\nad"), r"there is no action `re\nad`"),
+        (lambda: Decision.example(allowed=1), "`allowed` is True or False"),
+        (lambda: Decision.example(allowed=False, reason=None), "`reason` is of the class str"),
         (lambda: ENGINE.with_record("log"), "`on_decision` is a function"),
         (lambda: ENGINE.explain(ANN, "read", PLAN, seconds="1"), "`seconds` is a number"),
         (lambda: ENGINE.explain(ANN, "read", PLAN, seconds=-1), "from 0 on, not -1"),

@@ -32,7 +32,7 @@ from policyengine.model.outcome import (
 )
 from policyengine.model.request import Request
 from policyengine.model.request_messages import joined
-from policyengine.model.settings import check_count, check_truth
+from policyengine.model.settings import check_class, check_count, check_truth
 from policyengine.model.values import moment_text, to_datetime
 
 _making: Final = ForkSafeLock()
@@ -96,6 +96,8 @@ class Decision(Struct, frozen=True, eq=False, gc=False):
 
         *cause*: `permitted` or `not_permitted` unless given. The rest is what the decision says.
         """
+        check_truth("allowed", allowed)
+        check_class("reason", reason, str, optional=False)
         cause = cause or ("permitted" if allowed else "not_permitted")
         if allowed != (cause == "permitted"):
             raise ValueError(f"what is {cause} is {'denied' if allowed else 'allowed'}")

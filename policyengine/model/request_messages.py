@@ -141,7 +141,7 @@ def check_names(name: str, given: Iterable[object], known: Collection[str]) -> N
     for one in given:
         check_text(name, one)
         if one not in known:
-            raise ValueError(f"there is no {name} `{one}`{meant(str(one), known)}")
+            raise ValueError(f"there is no {name} `{shown(str(one))}`{meant(str(one), known)}")
 
 
 def shown(text: str) -> str:
