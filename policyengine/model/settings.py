@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Coroutine, Generator, Iterable
+from itertools import islice
 from os import PathLike, fspath
 from threading import TIMEOUT_MAX
-from typing import Any
+from typing import Any, Final
+
+_UNDONE: Final = Awaitable | Generator | AsyncGenerator | map | filter
+_MOST_CALLED: Final = 100
+"""Functions of which a hook gives the results together, at most."""
 
 
 def check_seconds(name: str, given: Any, *, least: float | None = None) -> None:
@@ -86,13 +91,19 @@ def check_paths(given: Iterable[Any]) -> None:
 
 
 def check_done(name: str, found: object) -> None:
-    """Raise `TypeError` if a function that was called has done nothing yet: *found* is asynchronous, or a generator or the like."""
-    if found is None or not isinstance(
-        found, Awaitable | Generator | AsyncGenerator | map | filter
-    ):
+    """Raise `TypeError` if a function that was called has done nothing yet: *found* is asynchronous, or a generator or the like.
+
+    So has one that calls several, `lambda decision: (log(decision), send(decision))`, if one of them is.
+    """
+    if found is None:
         return
-    if isinstance(found, Coroutine):
-        found.close()  # which nobody awaits
+    several: Iterable[object] = found if isinstance(found, tuple | list) else (found,)
+    undone = [one for one in islice(several, _MOST_CALLED) if isinstance(one, _UNDONE)]
+    if not undone:
+        return
+    for one in undone:
+        if isinstance(one, Coroutine):
+            one.close()  # which nobody awaits
     raise TypeError(
         f"`{name}` is asynchronous, or a generator, and has done nothing: give a function that does it when it is called"
     )

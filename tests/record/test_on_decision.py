@@ -255,6 +255,19 @@ def test_a_class_is_no_hook(tmp_path):
             make(LoggedDecisions)
 
 
+@pytest.mark.parametrize("several", [tuple, list])
+def test_each_of_several_hooks_has_to_have_done_what_it_does(several):
+    """As `docs/record.md` has several called by one."""
+    seen: list[Decision] = []
+    engine = ENGINE.with_record(lambda one: several([seen.append(one), None]))
+    assert engine.decide(ASKED["staff"]).allowed
+    assert len(seen) == 1
+    for hook in (later, lambda one: map(seen.append, [one])):
+        engine = ENGINE.with_record(lambda one, hook=hook: several([None, hook(one)]))
+        with pytest.raises(NotRecorded, match="`on_decision` is asynchronous"):
+            engine.decide(ASKED["staff"])
+
+
 def test_what_only_a_loop_would_call_is_not_done():
     class Writes:
         def __call__(self, decision: Decision) -> Any:
