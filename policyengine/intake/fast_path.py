@@ -14,6 +14,7 @@ from types import FunctionType
 from typing import Any, Final
 
 from policyengine.intake.gathering import LISTS, NeedsFullValidation, Read
+from policyengine.intake.objects import ByClasses
 from policyengine.intake.raw import RawRequest
 from policyengine.intake.readers import Readers
 from policyengine.intake.store import EntityStore, problem_of
@@ -258,20 +259,23 @@ class FastPaths:
         return self._open_readers[action, subject_type, resource_type]
 
 
-class _ByClasses(dict[tuple[type, type], tuple[Read, Read]]):
+class _ByClasses(ByClasses):
     """What reads the subject and the resource, by their classes, in requests for one action."""
 
     def __init__(self, paths: FastPaths, action: str) -> None:
         super().__init__()
         self._paths = paths
         self._action = action
+        self._objects = paths.readers.objects
+        self._objects.kept.add(self)
 
     def __missing__(self, classes: tuple[type, type]) -> tuple[Read, Read]:
+        registered = self._objects.registered
         try:
             made = self._paths.readers_of(self._action, classes)
         except Exception:  # noqa: BLE001 - no request that fits, which is reported elsewhere
             made = _never, _never
-        if len(self) < _MOST_CLASSES:
+        if len(self) < _MOST_CLASSES and registered == self._objects.registered:
             self[classes] = made
         return made
 

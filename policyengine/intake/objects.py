@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice, product
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from msgspec.structs import replace
 
@@ -55,8 +55,18 @@ if TYPE_CHECKING:
     from policyengine.compiler.row_reader_codegen import RowAttribute
 
 
+class ByClasses(dict[tuple[type, type], Any]):
+    """What reads the subject and the resource of requests, by their classes, as long as no class is registered."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]  # `Objects` has a set of them
+    __eq__ = object.__eq__
+
+
 class Objects:
-    """The registered classes of one schema; *needs*: what the rules for a target read."""
+    """The registered classes of one schema; *needs*: what the rules for a target read.
+
+    *kept*: what is kept of how objects are read, which is emptied when a class is registered.
+    """
 
     def __init__(
         self, schema: Schema, limits: Limits, needs: Callable[[TargetKey], RequestNeeds]
@@ -67,6 +77,8 @@ class Objects:
         self.by_class: dict[type, Mapped] = {}
         self._derived: WeakKeyDictionary[type, Mapped] = WeakKeyDictionary()
         self._by_type: dict[str, Needs] = {}
+        self.kept: WeakSet[ByClasses] = WeakSet()
+        self.registered = 0  # how often a class was
 
     def __bool__(self) -> bool:
         return bool(self.by_class)
@@ -108,6 +120,9 @@ class Objects:
             self._check_ref(name, source, referred(found.by_name[name].type))
         self.by_class[class_] = Mapped(found, class_.__qualname__, id_, parents, sources)
         self._derived = WeakKeyDictionary()
+        self.registered += 1
+        for kept in list(self.kept):  # of other engines of the set and of bound subjects, too
+            kept.clear()
 
     def _check_ref(self, name: str, source: AttributeSource, types: tuple[str, ...]) -> None:
         if not isinstance(source, Ref):

@@ -6,7 +6,7 @@ import enum
 import gc
 import uuid
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, make_dataclass
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -227,6 +227,40 @@ def test_an_id_of_a_derived_class_is_what_it_holds(engine):
     for base, held in ((uuid.UUID, str(uuid.UUID(int=1))), (int, "1")):
         says = type("Says", (base,), same)
         assert engine.entity_of(Team(says(held))).id == held
+
+
+def test_a_class_that_is_registered_late_is_read_so_by_all_that_decide():
+    engine = PolicyEngine.from_text("""
+        package late
+        entity User { banned?: bool }
+        entity Doc { open: bool }
+        action read by User on Doc
+        permit opened: read when resource.open
+        forbid banned: read when subject has banned and subject.banned
+    """)
+
+    class Row(SimpleNamespace):
+        pass
+
+    class Page(SimpleNamespace):
+        pass
+
+    engine.register(SimpleNamespace, "User", banned=None)
+    engine.register(Page, "Doc")
+    sibling, bound = engine.with_store(None), engine.bind(SimpleNamespace(id="v"))
+    page, late = Page(id="d", open=True, shut=False), Row(id="u", banned=True)
+    asking: list[Callable[[], Any]] = [
+        *(lambda one=one: one.decide(late, "read", page) for one in (engine, sibling)),
+        *(lambda one=one: one.decide_many([(late, "read", page, None)])[0] for one in (engine, sibling)),
+        lambda: bound.decide("read", page),
+        lambda: engine.bind(SimpleNamespace(id="v"), "read").decide(page),
+    ]  # fmt: skip
+    for _ in range(3):
+        assert all(ask().allowed for ask in asking)
+    engine.register(Row, "User")
+    assert [ask().allowed for ask in asking * 2] == [False, False, False, False, True, True] * 2
+    engine.register(Page, "Doc", open="shut")
+    assert not any(ask().allowed for ask in asking * 2)
 
 
 def test_values_of_numpy_are_what_they_hold(engine):
