@@ -9,7 +9,7 @@ boundary is shown with both sides, and only where the rule decides: what is gran
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import count, islice, pairwise, starmap, zip_longest
 from operator import eq
 
@@ -17,11 +17,20 @@ from attrs import Factory, define, frozen
 from msgspec.structs import replace
 
 from policyengine.analysis.budget import Budget, OutOfBudgetError
+from policyengine.analysis.constants import MentionedConstants
 from policyengine.analysis.places import NOW, Changes, Place, places_of, read_keys_of, value_at
 from policyengine.analysis.what_if import Granted, Neighbourhood
 from policyengine.model.limits import Limits
 from policyengine.model.sealed import altered
-from policyengine.model.types import BOOL, ORDERED, LevelsType, SetType, TargetKey
+from policyengine.model.types import (
+    BOOL,
+    ORDERED,
+    STRING,
+    EntityRefType,
+    LevelsType,
+    SetType,
+    TargetKey,
+)
 from policyengine.model.valid_request import ValidRequest
 from policyengine.model.values import ABSENT
 from policyengine.mutation.check_written_tests import VerifiedTestWriter
@@ -38,6 +47,9 @@ from policyengine.syntax import nodes
 from policyengine.testing.requests_of_tests import requests_of
 
 _MOST_BASES = 4
+
+_MOST_NAMED = 4
+"""The number of entities named by a rule that are tried as subject or resource."""
 
 _MOST_KEPT = 100
 """The number of requests of which it is kept how they were judged, while a test is made shorter."""
@@ -123,7 +135,9 @@ class _Boundaries:
         """Give the requests on both sides of each boundary, each once."""
         given: list[ValidRequest] = []
         done: set[str] = set()
+        bases = []
         for base in self._bases():
+            bases.append(base)
             near = Neighbourhood(self.checked, base)
             places = [p for p in near.places if p.read_key in near.reads(self.rule)]
             for place in (*places, NOW):
@@ -139,6 +153,52 @@ class _Boundaries:
                     if expectation[0] not in given:
                         given.append(expectation[0])
                         yield expectation
+        sides = self._by_others(bases)
+        if not all(request in self.asked for request, _, _ in sides):
+            yield from (side for side in sides if side[0] not in given)
+
+    def _by_others(self, bases: Iterable[ValidRequest]) -> list[Expectation]:
+        """Return both sides of a boundary between two entities: who the subject is, or which one the resource.
+
+        Others are those that the rule names, and any other one if nothing else makes it decide otherwise.
+        """
+        for base in bases:
+            for part in ("subject", "resource"):
+                for id_ in self._other_ids(base, part):
+                    self.budget.spend()
+                    sides = self._both(base, _with_id(base, part, id_))
+                    if sides:
+                        self.shown = True
+                        return sides
+        return []
+
+    def _other_ids(self, base: ValidRequest, part: str) -> list[str]:
+        entity = getattr(base, part)
+        mentions = MentionedConstants.of([self.rule], _target(base))
+        named = {str(id_) for id_ in mentions.values.get(EntityRefType(entity.type), ())}
+        if mentions.ids:
+            named |= {str(text) for text in mentions.values.get(STRING, ()) if text}
+        known = {id_ for type_, id_ in base.entities if type_ == entity.type}
+        new = next(
+            f"{entity.id}-{number}" for number in count(2) if f"{entity.id}-{number}" not in known
+        )
+        ids = sorted(named)[:_MOST_NAMED]
+        if not self.shown or entity.id in named:
+            ids.append(new)
+        return [id_ for id_ in ids if id_ not in known]
+
+    def _both(self, *requests: ValidRequest) -> list[Expectation]:
+        """Return two requests, first the one for which the rule holds; none if it does not tell them apart."""
+        nears = [Neighbourhood(self.checked, request) for request in requests]
+        holds = [near.verdict(self.rule, ()).holds for near in nears]
+        grants = [near.granted((), near.rules) for near in nears]
+        written = all(near.fits(()) and can_be_written(near.request) for near in nears)
+        if holds[0] == holds[1] or grants[0] == grants[1] or not written:
+            return []
+        if not all(self._decides(r, holds=h) for r, h in zip(requests, holds, strict=True)):
+            return []
+        sides = [self._expected(requests[i], grants[i], grants[1 - i]) for i in (0, 1)]
+        return sides if holds[0] else sides[::-1]
 
     def _bases(self) -> Iterator[ValidRequest]:
         """Give requests that the rule covers: those of tests; a witness if it decides none of those."""
@@ -251,6 +311,17 @@ def _with_others(request: ValidRequest) -> ValidRequest:
             line = line - {(name, id_)} | {(name, new)}
         known[name, new] = altered(entity, id=new, line=line)
     return replace(request, entities=known)
+
+
+def _with_id(request: ValidRequest, part: str, id_: str) -> ValidRequest:
+    """Return *request* with another entity like the one that is its subject or resource, in its place."""
+    entity = getattr(request, part)
+    line = entity.line
+    if line is not None:
+        line = line - {entity.key_} | {(entity.type, id_)}
+    other = altered(entity, id=id_, line=line)
+    known = {**request.entities, (entity.type, id_): other}
+    return replace(request, entities=known, **{part: other})
 
 
 def _target(request: ValidRequest) -> TargetKey:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from policyengine.diagnostics.diagnostic import Diagnostic
@@ -96,6 +97,9 @@ def fields_of(expr: nodes.Expr) -> tuple[nodes.RecordField, ...]:
     return ()
 
 
+_ABOVE = re.compile(r"parents?|ancestors?", re.IGNORECASE)
+
+
 def repeats(fields: Sequence[nodes.RecordField]) -> list[Diagnostic]:
     """Return a report of each name that is given twice."""
     first: dict[str, nodes.Ident] = {}
@@ -112,12 +116,17 @@ def check_fields(
     known: Mapping[str, Attribute],
     owner: str,
     guards: Guards = NO_GUARDS,
+    *,
+    of_entity: bool = False,
 ) -> None:
     """Check that each field is one of *known* and has its type."""
     for f in fields:
         attribute = known.get(f.name.name)
         if attribute is None:
-            checker.problems.append(messages.no_attribute(owner, f.name, known))
+            above = of_entity and _ABOVE.fullmatch(f.name.name)
+            help = 'parents are written before the braces: `under Type "id"`' if above else None
+            problem = messages.no_attribute(owner, f.name, known, help)
+            checker.problems.append(problem)
         else:
             checker.expect(f.value, attribute.type, guards)
 
@@ -158,9 +167,8 @@ def _contents(
     match written:
         case nodes.RecordDisplay(fields):
             checker.problems += repeats(fields)
-            check_fields(
-                checker, fields, checker.vocabulary.entities[entity].by_name, f"`{entity}`"
-            )
+            known = checker.vocabulary.entities[entity].by_name
+            check_fields(checker, fields, known, f"`{entity}`", of_entity=True)
         case nodes.SetDisplay(items) if items:
             checker.problems.append(
                 messages.wrong_type(

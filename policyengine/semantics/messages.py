@@ -273,12 +273,13 @@ def group_requested(ident: nodes.Ident) -> Diagnostic:
 
 
 def no_attribute(
-    owner: str, ident: nodes.Ident, known: Iterable[str], elsewhere: str = ""
+    owner: str, ident: nodes.Ident, known: Iterable[str], elsewhere: str | None = ""
 ) -> Diagnostic:
-    """An attribute that the type lacks; *elsewhere*: what to write if something else has it."""
+    """An attribute that the type lacks; *elsewhere*: what to write, None if it is given a value and not read."""
     known = list(known)
     help = did_you_mean(ident.name, known)
-    if not any(name.startswith(ident.name) or ident.name.startswith(name) for name in known):
+    begins = any(name.startswith(ident.name) or ident.name.startswith(name) for name in known)
+    if elsewhere is not None and not begins:
         help = help_of_name("attribute", ident.name) or help
     help = elsewhere or help
     if not help and 0 < len(known) <= FEW:
@@ -475,9 +476,7 @@ def clause_twice(span: Span, clause: str, first: Span) -> Diagnostic:
 
 def no_type(span: Span) -> Diagnostic:
     """`{}` in a place without an expected type."""
-    return error(
-        "PE317", span, "nothing here says what `{}` holds", "give it as a `const` with its type"
-    )
+    return error("PE317", span, "nothing here says what `{}` holds", "name it by a typed `const`")
 
 
 def not_constant(span: Span) -> Diagnostic:

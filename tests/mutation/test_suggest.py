@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 
 import pytest
@@ -53,6 +54,39 @@ def test_where_no_test_asks_a_request_is_made_up():
     assert test.count("expect allow") >= 1
     assert test.count("expect deny") == 1
     passes(ADULT)
+
+
+BY_NAME = """\
+package p
+entity User { active: bool }
+entity Doc { n: int }
+action edit, read, wipe by User on Doc
+permit active: edit, read when subject.active
+forbid root: edit when subject == User "root" because "not by root"
+forbid bots: read when subject.id in {"bot", "guest"} because "not by bots"
+permit admin: wipe when subject == User "admin"
+forbid master: edit when resource == Doc "master" and resource.n > 3 because "the master"
+test "t" { expect allow edit by User "u" { active: true } on Doc "d" { n: 1 } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ("root", {("deny", 'User "root"'), ("allow", 'User "u"')}),
+        ("bots", {("deny", 'User "bot"'), ("allow", 'User "bot-2"')}),
+        ("admin", {("allow", 'User "admin"'), ("deny", 'User "u"')}),
+        ("master", {("deny", 'Doc "master"'), ("allow", 'Doc "master"'), ("allow", 'Doc "master-2"')}),
+    ],
+)  # fmt: skip
+def test_a_rule_about_one_entity_is_shown_with_another(rule, expected):
+    checked, _ = check_sources({"p.policy": Source("p.policy", BY_NAME)})
+    assert checked is not None
+    (text,) = [one.text for one in suggest(checked, now=NOW) if one.rule == f"access.{rule}"]
+    lets = dict(re.findall(r'let (\w+) = (\w+ "[^"]+")', text))
+    asked = re.findall(r"expect (\w+) \w+ by (\w+)(?: \{[^}]*\})? on (\w+)", text)
+    part = 2 if rule == "master" else 1
+    assert {(one[0], lets[one[part]]) for one in asked} == expected
 
 
 def test_what_tests_ask_already_is_not_suggested():
