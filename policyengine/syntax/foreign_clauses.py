@@ -80,10 +80,11 @@ def _entity(s: ParseState) -> Diagnostic | None:
     if s.terminal == "STRING" and qualified and "STRING" not in s.accepts:
         help = f"write `{qualified[2]} {s.text}`"
         return error("PE149", s.span, "before an id, a type is named without its package", help)
-    marked = re.compile(r':\s*(?:"([^"\n]*)"|(\w+))').match(s.source.text, s.start)
-    if marked and "_COLON" not in s.accepts and s.wants_operator() and s.last_word[:1].isupper():
-        help = f'write `{s.last_word} "{marked[1] or marked[2]}"`'
-        return error("PE119", s.span, "no `:` stands between a type and an id", help)
+    if s.text == ":" and s.wants_operator() and "_COLON" not in s.accepts:
+        marked = re.compile(r':\s*(?:"([^"\n]*)"|(\w+))').match(s.source.text, s.start)
+        if marked and s.last_word[:1].isupper():
+            help = f'write `{s.last_word} "{marked[1] or marked[2]}"`'
+            return error("PE119", s.span, "no `:` stands between a type and an id", help)
     kinds = {kind_of(item) for item in s.stack}
     if kinds.isdisjoint(_NAMING_ENTITIES):
         return None

@@ -16,6 +16,12 @@ _IS_OWN: Final = re.compile(
 )
 """`is` before an operator of this language: `is not within`, `is a subset of`."""
 
+_PHRASES: Final = {
+    first: [phrase for phrase in foreign_words.PHRASES if phrase.split()[0] == first]
+    for first in {phrase.split()[0] for phrase in foreign_words.PHRASES}
+}
+"""The phrases by their first word, each list in the order in which they are tried."""
+
 _IS_TYPE: Final = re.compile(r"is\s+(?:not\s+)?[A-Z]\w*\b(?!\s*\")")
 
 
@@ -50,11 +56,14 @@ def _phrase(s: ParseState) -> Diagnostic | None:
     """An operator of several words: `is not null`, `is at least`, `is not within`."""
     if s.terminal not in ("NAME", "_NOT", "_AT"):
         return None
-    for phrase, help in foreign_words.PHRASES.items():
+    phrases = _PHRASES.get(s.text.lower(), ())
+    for phrase in phrases:
         if phrase in ("is a", "is not"):
             continue  # nearly all phrases begin so: they come last
         if s.reads(phrase, any_case=True):
-            return _no_operator(s, _as_written(s, phrase), help)
+            return _no_operator(s, _as_written(s, phrase), foreign_words.PHRASES[phrase])
+    if s.text.lower() != "is":
+        return None
     own = _IS_OWN.match(s.source.text, s.start)
     if own:
         word = f"not {own[2].lower()}" if own[1] else own[2].lower()
@@ -62,7 +71,7 @@ def _phrase(s: ParseState) -> Diagnostic | None:
     if _IS_TYPE.match(s.source.text, s.start):
         return _no_operator(s, "is", foreign_words.OPERATORS["isa"])
     for phrase in ("is a", "is not"):
-        if s.reads(phrase, any_case=True):
+        if phrase in phrases and s.reads(phrase, any_case=True):
             return _no_operator(s, _as_written(s, phrase), foreign_words.PHRASES[phrase])
     return None
 

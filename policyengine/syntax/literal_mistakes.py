@@ -80,6 +80,8 @@ def bad_number(s: ParseState) -> Diagnostic | None:
 
 def _moment_nearby(s: ParseState) -> Diagnostic | None:
     """`2026-01-01T10:00:00z`, `2026-01-01t10:00Z` and `2026-01-01T10:00 +01:00`."""
+    if s.text[:1] not in "0123456789:+-tTzZ":
+        return None
     line = s.source.text.rfind("\n", 0, s.start) + 1
     for found in _MOMENT.finditer(s.source.text, line):
         if not found.start() <= s.start < found.end():
