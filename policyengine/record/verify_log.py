@@ -89,10 +89,10 @@ class _Check:
 
     def file(self, name: str, lines: Iterator[Line]) -> None:
         """Check the lines of one file."""
-        found, faults = self._found, 0
+        found, faults, is_empty = self._found, 0, True
         self._has_first = self._has_first or (is_log_file(name) and int(name[:-6]) == 1)
         for line in lines:
-            content = line.content() or {}
+            content, is_empty = line.content() or {}, False
             if not line.is_whole:
                 if content and not line.follows(found.last):  # no cut leaves another object
                     found.faults.append(Fault(name, line.number, _FAULTS[0]))
@@ -111,6 +111,8 @@ class _Check:
             found.last = line.hash or found.last
             self.expected.discard(found.last)
             self._content(content)
+        if is_empty:  # a file has its first line as soon as it is made
+            found.cut.append(Fault(name, 1, "the line was cut"))
 
     def _content(self, content: dict[str, Any]) -> None:
         record, lost = content.get("record"), content.get("lost")

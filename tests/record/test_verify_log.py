@@ -112,8 +112,16 @@ def test_each_cut_of_the_last_file_is_told_from_a_change(tmp_path, written):
     ends = [at for at, one in enumerate(whole, 1) if one == 10]
     for at in sorted({*range(0, len(whole), 23), *ends, *(end - 1 for end in ends)}):
         found = verify_log(put(tmp_path, [*written[:-1], whole[:at]]))
-        is_whole = at == 0 or whole[:at].endswith(b"\n")
+        is_whole = whole[:at].endswith(b"\n")
         assert (len(found.cut), found.faults) == (0 if is_whole else 1, []), at
+
+
+def test_a_file_that_was_emptied_is_cut(tmp_path, written):
+    """It has its first line as soon as it is made."""
+    for files in ([b""], [written[0], b""]):
+        found = verify_log(put(tmp_path, files))
+        assert (len(found.cut), found.faults) == (1, [])
+    assert verify_log(put(tmp_path, [b"", *written[1:]])).faults
 
 
 def test_a_whole_line_without_its_end_that_is_changed_is_no_cut(tmp_path, written):
