@@ -29,8 +29,8 @@ _MOST_MADE: Final = 600
 _LONGEST: Final = 300
 """The size up to which texts are made as long as rules ask."""
 
-_MOST_COUNTED: Final = 20_000
-"""The characters that all sizes of texts which are looked for have together: any number of a policy set may be a size."""
+_MOST_ITEMS: Final = 20_000
+"""The items of all questions of an automaton: texts of a request may be long, and any number of a rule may be a size."""
 
 FILLER: Final = "x"
 
@@ -55,29 +55,28 @@ class AskedOfTexts:
                 kinds.setdefault(self._kind(text), text)
         every = len(kinds) == self._kinds
         if not every:
-            counted = self._counted
-            automaton = TextAutomaton(self._questions(counted))
+            asked, all_ = _few([*self._questions, *map(at_least, self._countable)])
+            automaton = TextAutomaton(asked)
             for _, text in automaton.kinds():
                 if text not in self.known:
                     kinds.setdefault(self._kind(text), text)
-            every = automaton.left > 0 and len(counted) == len(self.sizes)
+            every = automaton.left > 0 and all_ and len(self._countable) == len(self.sizes)
         return list(kinds.values()), every
 
     @property
-    def _counted(self) -> Sequence[int]:
-        """The smallest sizes, of which an automaton is not too large."""
-        sizes = sorted(self.sizes)
-        together = accumulate(sizes)
-        return [size for size, sum_ in zip(sizes, together, strict=True) if sum_ <= _MOST_COUNTED]
+    def _countable(self) -> Sequence[int]:
+        """The sizes that are not too large for an automaton."""
+        return [size for size in self.sizes if size < _MOST_ITEMS]
 
-    def _questions(self, sizes: Iterable[int]) -> list[Question]:
-        """Return what is asked, of these sizes, and whether a text is a known one."""
+    @property
+    def _questions(self) -> list[Question]:
+        """What is asked beside sizes, and whether a text is a known one."""
         asked = [made_of(pieces) for pieces in (*self.patterns, *((one,) for one in self.known))]
         if self.lowered:
             asked += [made_of(pieces, lowered=True) for pieces in self.patterns]
             small = {lower(text) for text in self.known}
             asked += [made_of((text,), lowered=True) for text in sorted(small)]
-        return [*asked, *map(at_least, sizes)]
+        return asked
 
     @property
     def _kinds(self) -> int:
@@ -137,6 +136,14 @@ def _joined(first: str, middle: str, last: str) -> Iterator[str]:
     yield whole + last[common:]
 
 
+def _few(questions: Iterable[Question]) -> tuple[list[Question], bool]:
+    """Return the shortest of *questions*, as many as an automaton can be asked, and whether these are all."""
+    shortest = sorted(questions, key=lambda question: len(question.items))
+    together = accumulate(len(question.items) for question in shortest)
+    few = [one for one, items in zip(shortest, together, strict=True) if items <= _MOST_ITEMS]
+    return few, len(few) == len(shortest)
+
+
 @frozen
 class AskedOfPaths:
     """What rules ask of paths: whether they are *known* ones or within them, or like *patterns*."""
@@ -152,7 +159,8 @@ class AskedOfPaths:
             map(same_path, self.known),
             map(within_path, self.known),
         )
-        automaton = TextAutomaton(list(chain(*tests)), paths=True, other=self.new_segment)
+        asked, all_ = _few(chain(*tests))
+        automaton = TextAutomaton(asked, paths=True, other=self.new_segment)
         made = [path for _, path in automaton.kinds()]
         found = list(filter(is_path, made))
-        return found, automaton.left > 0 and len(found) == len(made)
+        return found, automaton.left > 0 and all_ and len(found) == len(made)

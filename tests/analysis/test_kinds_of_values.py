@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from unittest import mock
+
 import pytest
 
 from policyengine import PolicyEngine
+from policyengine.analysis import candidate_texts
+from policyengine.analysis.text_automaton import TextAutomaton
 from tests.analysis.kinds_of_changes import DOC, HOUR, NOW, USER, Cases
 from tests.analysis.worlds import ref
 
@@ -342,3 +346,19 @@ permit t: edit when size(resource.title) >= 3 and resource.seen < {number}
     doc = DOC | {"properties": {"title": "", "seen": 1}}
     lines = "\n".join(engine.explain(USER | {"properties": {}}, "edit", doc).lines("auditor"))
     assert 'resource.title = "' in lines
+
+
+def test_long_texts_of_a_request_are_left_out_of_automata():
+    engine = PolicyEngine.from_text("""package p
+entity User
+entity Doc { title: string, text: string, all: set<path>, at: path }
+action edit by User on Doc
+permit t: edit when size(resource.title) >= 3 and resource.at within path "/a/b"
+""")
+    paths = [f"/{n}" + "/a" * 200 for n in range(100)]
+    properties = {"title": "", "text": "ab" * 40_000, "at": "/c", "all": paths}
+    with mock.patch.object(candidate_texts, "TextAutomaton", wraps=TextAutomaton) as made:
+        engine.explain(USER | {"properties": {}}, "edit", DOC | {"properties": properties})
+    sizes = [sum(len(question.items) for question in call.args[0]) for call in made.call_args_list]
+    assert sizes
+    assert max(sizes) <= 20_000
