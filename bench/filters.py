@@ -1,7 +1,7 @@
 """Compare filters with SQL written by hand for the same rows: `python -m bench.filters sqlite --rows 100000`.
 
-Both are run in turn, and the least CPU time of each counts. PostgreSQL is started in a folder of its own. Beyond a million,
-rows are copies of a million, in the same folders.
+Both are run in turn, and the least CPU time of each counts. PostgreSQL is started in a folder of its own.
+Beyond a million, rows are copies of a million, in the same folders.
 """
 
 from __future__ import annotations

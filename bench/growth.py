@@ -36,9 +36,9 @@ _FEW_ROUNDS = 3
 class Row:
     """What was found of one contestant in one world, or why nothing was (*skipped*).
 
-    *microseconds*: of a decision; *ratio*: over what is written by hand; *load_seconds*: without what is worked out at the
-    first decisions, *first_seconds*: answering *checked* requests for the first time; *megabytes*:
-    how much the process grew by loading, at most.
+    *microseconds*: of a decision; *ratio*: over what is written by hand; *load_seconds*: without what is
+    worked out at the first decisions, *first_seconds*: answering *checked* requests for the first time;
+    *megabytes*: how much the process grew by loading, at most.
     """
 
     world: str

@@ -1,7 +1,7 @@
 """Take the reading of a request apart: what each part takes as a dict, and each step from JSON to JSON.
 
-In the small world, and requests as a whole of policies/x. A part is told by a request in which the others are built: what it takes more than
-one that is built altogether.
+In the small world, and requests as a whole of policies/x. A part is told by a request in which the others are
+built: what it takes more than one that is built altogether.
 """
 
 from __future__ import annotations

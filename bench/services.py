@@ -1,8 +1,8 @@
 """Hold a service in each framework twice: as it is, and with a guard, which are asked in this process without a server.
 
-Both load a user and a document in the same way; without a guard, hand-written code refuses a document of somebody else. A service
-can have a number of groups of ten other operations beside the one that is asked for, in the form in which its framework has
-groups: included routers, mounts, blueprints, included URLs.
+Both load a user and a document in the same way; without a guard, hand-written code refuses a document of
+somebody else. A service can have a number of groups of ten other operations beside the one that is asked for,
+in the form in which its framework has groups: included routers, mounts, blueprints, included URLs.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Of each request, of generated policy sets and of the shipped ones, parts, paths and other entities are made unknown
 at random. What is left says of the whole what is decided: allowed, exposed, masks, obligations with their
-arguments; and what is kept of a request serves for those with other ids. See `tests/strategies/partial.py`. `make exact-partial` is short for it.
+arguments; and what is kept of a request serves for those with other ids. See `tests/strategies/partial.py`.
+`make exact-partial` is short for it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Enforce decisions in services of Django: each view says which action it is, and one that does not is refused.
 
-A view is declared by the outermost of its decorators, or as a class (`django_views.py`): what is around that, as a cache,
-could answer without asking. The middleware refuses every other view.
+A view is declared by the outermost of its decorators, or as a class (`django_views.py`): what is around that,
+as a cache, could answer without asking. The middleware refuses every other view.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ V = TypeVar("V", bound=Callable[..., Any])
 class Guard(EnforcementPoint):
     """Lets requests pass that *decider* allows.
 
-    *subject* gives who asks, not bound, from the request: the user who is signed in, unless it is given. *anonymous* is who asks where
-    nobody is signed in; None if that is refused. *context* gives the context from the request. *unguarded*: namespaces
-    of URLs whose views check by themselves, as `"admin"`. The rest is as in `EnforcementPoint`.
+    *subject* gives who asks, not bound, from the request: the user who is signed in, unless it is given.
+    *anonymous* is who asks where nobody is signed in; None if that is refused. *context* gives the context
+    from the request. *unguarded*: namespaces of URLs whose views check by themselves, as `"admin"`. The rest
+    is as in `EnforcementPoint`.
     """
 
     def __init__(

@@ -1,11 +1,11 @@
 """Enforce decisions: let a request pass that is allowed, and refuse every other.
 
 What cannot be decided is refused, too, and not as a deny: the client did nothing wrong. Facts of the service that
-do not fit, or a handler of obligations that fails, are its own fault (500); a source that fails is a matter of time (503).
-An entity that is not in the store was named by the client, and is refused (403) without a word on which one is unknown; a
-deny has another text, so where even that is a secret, answer both with the same. None in place of a subject means that
-nobody signed in (401), in place of a resource that there is none (404). Why nothing was decided is in the log
-`policyengine.adapters` and never in an answer.
+do not fit, or a handler of obligations that fails, are its own fault (500); a source that fails is a matter
+of time (503). An entity that is not in the store was named by the client, and is refused (403) without a word
+on which one is unknown; a deny has another text, so where even that is a secret, answer both with the same.
+None in place of a subject means that nobody signed in (401), in place of a resource that there is none (404).
+Why nothing was decided is in the log `policyengine.adapters` and never in an answer.
 """
 
 from __future__ import annotations
@@ -55,10 +55,11 @@ class EnforcementPoint:
     """Lets requests pass that *decider* allows, and raises `Refusal` for all others.
 
     A subject may be given bound (`PolicyEngine.bind`); it is decided about by the set that is in force, whatever it
-    was bound under. *fulfil* is called with each decision that owes something, a deny as well, before anything is answered;
-    if it fails, the request is refused. *obligations*: the names of those that clients are shown with a deny.
-    *explain*: show clients what would allow their request, and who can bring that about, as far as it lasts; None: never.
-    *problem_type*: a URI for the type of problem that a refusal is. *challenge*: the header `WWW-Authenticate` of a 401.
+    was bound under. *fulfil* is called with each decision that owes something, a deny as well, before
+    anything is answered; if it fails, the request is refused. *obligations*: the names of those that clients
+    are shown with a deny. *explain*: show clients what would allow their request, and who can bring that
+    about, as far as it lasts; None: never. *problem_type*: a URI for the type of problem that a refusal is.
+    *challenge*: the header `WWW-Authenticate` of a 401.
     """
 
     def __init__(self, decider: Decides, **options: Unpack[Options]) -> None:

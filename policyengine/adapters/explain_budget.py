@@ -15,8 +15,9 @@ _WINDOW: Final = 60.0
 class ExplainBudget:
     """How much callers may read of what would allow a request: it is searched for, which takes time.
 
-    *seconds*: for how long to search for one refusal; if the rest takes longer than that, nothing is said. *per_caller*: the refusals in a minute of one subject for which
-    it is; *in_all*: of all subjects, which bounds the memory as well. Threads may share one.
+    *seconds*: for how long to search for one refusal; if the rest takes longer than that, nothing is said.
+    *per_caller*: the refusals in a minute of one subject for which it is; *in_all*: of all subjects, which
+    bounds the memory as well. Threads may share one.
     """
 
     def __init__(self, seconds: float = 0.05, *, per_caller: int = 5, in_all: int = 60) -> None:

@@ -1,7 +1,8 @@
 """Enforce decisions in services of FastAPI: what a path operation requires is one of its dependencies.
 
-Subject, resource and context are dependencies themselves, so FastAPI gives each once for a request: the resource that is
-decided about is the one that the operation gets. (`adapters/gatekeeper.py` refuses routes that require nothing.)
+Subject, resource and context are dependencies themselves, so FastAPI gives each once for a request: the
+resource that is decided about is the one that the operation gets. (`adapters/gatekeeper.py` refuses routes
+that require nothing.)
 """
 
 from __future__ import annotations

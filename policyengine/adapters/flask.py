@@ -27,8 +27,8 @@ __all__ = ["ExplainBudget", "Guard", "Refusal"]
 class Guard(EnforcementPoint):
     """Lets requests pass that *decider* allows.
 
-    *subject* gives who asks, and *context*, if there is one, the context; both are called while a request is handled. The rest is
-    as in `EnforcementPoint`.
+    *subject* gives who asks, and *context*, if there is one, the context; both are called while a request is
+    handled. The rest is as in `EnforcementPoint`.
     """
 
     def __init__(
@@ -47,8 +47,8 @@ class Guard(EnforcementPoint):
     def requires(self, action: str, resource: object) -> Callable[[E], E]:
         """Return the outermost decorator, below `route`, for views that are *action* on *resource*.
 
-        That is an entity, or a function of arguments of the view: of those that it names, or of all with `**`. `g` then has the
-        `resource` and the `decision`.
+        That is an entity, or a function of arguments of the view: of those that it names, or of all with
+        `**`. `g` then has the `resource` and the `decision`.
         """
         self.expect(action, resource=resource)
         taken, takes_all = _taken(resource)

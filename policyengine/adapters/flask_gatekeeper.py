@@ -1,7 +1,8 @@
 """Refuse what an application of Flask serves without a declaration.
 
-What is known of a view and of its class is looked at before anything else is done with a request. The object that Flask makes
-of a class may have other methods than its class. So what Flask asks `ensure_sync` for, just before it calls that, is looked at again.
+What is known of a view and of its class is looked at before anything else is done with a request. The object
+that Flask makes of a class may have other methods than its class. So what Flask asks `ensure_sync` for, just
+before it calls that, is looked at again.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Refuse what an application of Starlette or FastAPI serves without a declaration.
 
-The gatekeeper is the innermost middleware, next to the router. It knows all routes (`adapters/undeclared_routes.py`), and
-refuses every request that matches one which is neither declared nor public, whichever route would have been taken. The
-routes are looked at again when they change.
+The gatekeeper is the innermost middleware, next to the router. It knows all routes
+(`adapters/undeclared_routes.py`), and refuses every request that matches one which is neither declared nor
+public, whichever route would have been taken. The routes are looked at again when they change.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class InstalledGuard(EnforcementPoint):
         """Stand before the router of *app*, behind its other middleware.
 
         *public*: the paths of routes that are for everybody and only read (`"/docs"`), and of mounts (`"/static/*"`).
-        *trusted*: classes of your own, of routes, routers and applications, which answer nothing themselves, but hand each request on
-        as the class does that they are derived from.
+        *trusted*: classes of your own, of routes, routers and applications, which answer nothing themselves,
+        but hand each request on as the class does that they are derived from.
         """
         if app.middleware_stack is not None:
             raise RuntimeError("a guard is installed before the application begins to serve")

@@ -1,7 +1,8 @@
 """Enforce decisions in services of Litestar: a requirement is a guard of a handler, and handlers without one are refused.
 
 The `Guard` is a plugin, which adds a guard to the application. Litestar runs that before all others, for
-every handler there is, whatever it answers: routes, websockets, mounted applications, files, its pages of documentation.
+every handler there is, whatever it answers: routes, websockets, mounted applications, files, its pages of
+documentation.
 """
 
 from __future__ import annotations
@@ -44,8 +45,8 @@ _RESOURCE: Final = "policyengine.resource"
 class Guard(EnforcementPoint, InitPlugin, ReceiveRoutePlugin):
     """Lets requests pass that *decider* allows: `Litestar(…, plugins=[guard])`.
 
-    *subject* gives who asks, and *context*, if there is one, the context, from the connection. They may be asynchronous; if not,
-    they are called in a thread. The rest is as in `EnforcementPoint`.
+    *subject* gives who asks, and *context*, if there is one, the context, from the connection. They may be
+    asynchronous; if not, they are called in a thread. The rest is as in `EnforcementPoint`.
     """
 
     def __init__(

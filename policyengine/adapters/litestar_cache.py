@@ -1,8 +1,9 @@
 """Keep answers in the cache of Litestar apart, so that nobody is given one that was made for another decision.
 
-Litestar asks guards before it looks for an answer in its cache, by a key that is made of the request. An answer may show what its
-decision exposes (`redact`), and a key of one resource may be that of another: Litestar puts path and query together. So each key
-gets what was decided as well. A refusal has the key of what was not decided, by which nobody who is allowed looks.
+Litestar asks guards before it looks for an answer in its cache, by a key that is made of the request. An
+answer may show what its decision exposes (`redact`), and a key of one resource may be that of another:
+Litestar puts path and query together. So each key gets what was decided as well. A refusal has the key of
+what was not decided, by which nobody who is allowed looks.
 """
 
 from __future__ import annotations

@@ -44,7 +44,8 @@ class Enforces(Protocol):
 class LastCheck(Transform):
     """Has what a server calls in the end called with what was decided about, or after that is decided about.
 
-    A function is held against what it receives; what else a tool is, a resource and a prompt, against what it is asked for.
+    A function is held against what it receives; what else a tool is, a resource and a prompt, against what it
+    is asked for.
     """
 
     def __init__(self, guard: Enforces) -> None:

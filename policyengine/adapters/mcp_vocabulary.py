@@ -1,8 +1,8 @@
 """Make the vocabulary of a policy set from a manifest of MCP tools, which whoever wrote the server wrote: nothing in it is trusted.
 
-A tool is an action, and what its schema says of its arguments is the context. Names that policies cannot have are written so that
-no two become one, and nothing of a manifest is text of the vocabulary but names. What cannot be said in policies is left out,
-and listed in a comment.
+A tool is an action, and what its schema says of its arguments is the context. Names that policies cannot have
+are written so that no two become one, and nothing of a manifest is text of the vocabulary but names. What
+cannot be said in policies is left out, and listed in a comment.
 """
 
 from __future__ import annotations

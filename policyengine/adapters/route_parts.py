@@ -1,8 +1,9 @@
 """Find whether a route leads to what it declares, and notice when a part of it is replaced.
 
-Frameworks make the application of a route when they make the route: a function in the closure of which the endpoint is. What
-monitors a service puts functions and middleware around it, which hold it as well. An application that is put in the place of
-the first one, and an endpoint that is, do not. There may be hundreds of routes, so no loop that asks for changes is in Python.
+Frameworks make the application of a route when they make the route: a function in the closure of which the
+endpoint is. What monitors a service puts functions and middleware around it, which hold it as well. An
+application that is put in the place of the first one, and an endpoint that is, do not. There may be hundreds
+of routes, so no loop that asks for changes is in Python.
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ __all__ = ["ExplainBudget", "Guard", "Refusal", "Requirement"]
 class Guard(InstalledGuard):
     """Lets requests pass that *decider* allows.
 
-    *subject* gives who asks, and *context*, if there is one, the context, from the connection: a request or a websocket. They may be
-    asynchronous; if not, they are called in a thread. The rest is as in `EnforcementPoint`.
+    *subject* gives who asks, and *context*, if there is one, the context, from the connection: a request or a
+    websocket. They may be asynchronous; if not, they are called in a thread. The rest is as in
+    `EnforcementPoint`.
     """
 
     def __init__(

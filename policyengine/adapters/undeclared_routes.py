@@ -1,7 +1,8 @@
 """Find what a router of Starlette or FastAPI serves without a declaration.
 
-What is below a mount counts as one with it, unless a guard is installed there, too. Routes, routers and applications are looked
-at as Starlette and FastAPI call them: one of a class that is called in another way is not declared, whatever it holds.
+What is below a mount counts as one with it, unless a guard is installed there, too. Routes, routers and
+applications are looked at as Starlette and FastAPI call them: one of a class that is called in another way is
+not declared, whatever it holds.
 """
 
 from __future__ import annotations
@@ -45,7 +46,8 @@ class KnowsRoutes(Protocol):
 class UndeclaredRoutes:
     """What *router* serves without a declaration, as it was looked at: `found`, each with its name.
 
-    *public* and *trusted* are as a guard is given them; *is_guarded* says whether a guard is among the middleware of an application.
+    *public* and *trusted* are as a guard is given them; *is_guarded* says whether a guard is among the
+    middleware of an application.
     """
 
     def __init__(

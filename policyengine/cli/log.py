@@ -235,7 +235,8 @@ def replay(log: str, paths: tuple[str, ...], format: str, **given: Any) -> int:
     """Decide the requests in LOG again by the policies in PATH, and list what differs.
 
     Nothing is guessed: a request of which a value is masked, or was not read when it was logged, is counted and
-    not decided, unless it is allowed, or denied, whatever that value is. The time is that of the request; if its rules did not ask for it, that of its record.
+    not decided, unless it is allowed, or denied, whatever that value is. The time is that of the request; if
+    its rules did not ask for it, that of its record.
 
     \b
     Exit codes:

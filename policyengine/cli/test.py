@@ -101,7 +101,8 @@ def command(
       policyengine test policies/x --suggest
       policyengine test policies/x --junit report.xml
 
-    The exit code is 1 if a test failed or could not be run, if an invariant is broken, or if a threshold is not reached.
+    The exit code is 1 if a test failed or could not be run, if an invariant is broken, or if a threshold is
+    not reached.
     """
     wanted = Wanted.read(
         coverage=coverage, page=coverage_html, mutate=mutate, fail_under=fail_under, jobs=jobs,

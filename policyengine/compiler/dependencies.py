@@ -15,8 +15,8 @@ class Dependencies(Struct, frozen=True):
     """The data that rules depend on beyond the attributes of the parts of a request.
 
     *timed*: on the time; *follows*: on other entities, so that these must be put together before a
-    request can be decided; *lined*: on the ancestors of any entity; *lines*: the parts (`subject`, `resource`) whose ancestors are read; *owing*:
-    whether a forbid may owe something.
+    request can be decided; *lined*: on the ancestors of any entity; *lines*: the parts (`subject`,
+    `resource`) whose ancestors are read; *owing*: whether a forbid may owe something.
     """
 
     timed: bool

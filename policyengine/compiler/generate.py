@@ -2,11 +2,11 @@
 
 `decide` makes the decision. What it rests on is asked for less often, so the other functions are a
 module of their own, made when the first is asked: `judge` returns a bit for each rule that holds, `turning` notes
-the moments at which a condition of some rule may turn, `owes_…` and `refers_…` those at which what is owed or referred to does,
-and `value_…` computes what is part of a text or an obligation. So are the two that return bits of what a reason
-depends on, and `fails_…` of each rule, the number of the first condition that is false. All take the roots of a
-request; docstrings name a rule and its place. Of many rules, those that differ only in constants share one function,
-which takes the constants as well.
+the moments at which a condition of some rule may turn, `owes_…` and `refers_…` those at which what is owed or
+referred to does, and `value_…` computes what is part of a text or an obligation. So are the two that return
+bits of what a reason depends on, and `fails_…` of each rule, the number of the first condition that is false.
+All take the roots of a request; docstrings name a rule and its place. Of many rules, those that differ only
+in constants share one function, which takes the constants as well.
 """
 
 from __future__ import annotations

@@ -129,8 +129,8 @@ class Dispatch(Struct, frozen=True, cache_hash=True):
 
     Of each, the table has a row: the number of one of *tests*, and the constants that it takes. The test
     asks for the row as a variable of that name. If it *gathers*, a row has a mark before the constants, and
-    the value is all marks of the rules that hold. *like*: of each test, the id of a rule that it is for. Tests are functions of
-    their own, and no parts of the expression.
+    the value is all marks of the rules that hold. *like*: of each test, the id of a rule that it is for.
+    Tests are functions of their own, and no parts of the expression.
     """
 
     table: Table

@@ -1,7 +1,8 @@
 """Say from which part of a request rules follow to an entity, so that it is looked up in what that part carries along.
 
-Parts that were built bring along all that rules follow to from them (`intake/part_checks.py`). Where each does, what they
-bring is not put together for a decision: its function gets what each has, as `model.valid_request.Apart`.
+Parts that were built bring along all that rules follow to from them (`intake/part_checks.py`). Where each
+does, what they bring is not put together for a decision: its function gets what each has, as
+`model.valid_request.Apart`.
 """
 
 from __future__ import annotations

@@ -126,8 +126,8 @@ def reasons_of(case: interpreter.JudgedRequest) -> tuple[str, str]:
 class _RuleExplainer:
     """Explains the rules for one request.
 
-    *decided*: the ids of the determining rules; *mattering*: the waivers of the outcome; *contested*: the paths by which
-    permits of each gate are for different requests.
+    *decided*: the ids of the determining rules; *mattering*: the waivers of the outcome; *contested*: the
+    paths by which permits of each gate are for different requests.
     """
 
     checked: CheckedSet

@@ -1,7 +1,8 @@
 """Say of columns of PostgreSQL that hold addresses and networks how these are equal, and within others.
 
-To PostgreSQL, an IPv4-mapped address is one of IPv6, and to rules it is the IPv4 address. A column is compared with what
-is known in both forms, so that indexes serve; of two columns, each is changed to IPv4 where it is mapped.
+To PostgreSQL, an IPv4-mapped address is one of IPv6, and to rules it is the IPv4 address. A column is
+compared with what is known in both forms, so that indexes serve; of two columns, each is changed to IPv4
+where it is mapped.
 """
 
 from __future__ import annotations

@@ -91,8 +91,8 @@ def unauthorized_models() -> AbstractContextManager[None]:
 class AuthorizedManager(Manager):  # type: ignore[misc]  # Django has no types
     """A manager whose model is read and written within `authorized_models` only, or `unauthorized_models`.
 
-    By all managers, joins and objects. So what is evaluated after its scope, or in another thread, is refused, and so is
-    a model that a scope does not name.
+    By all managers, joins and objects. So what is evaluated after its scope, or in another thread, is
+    refused, and so is a model that a scope does not name.
     """
 
 

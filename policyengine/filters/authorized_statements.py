@@ -1,9 +1,9 @@
 """Print and run statements of Django, where models are authorized.
 
-Wherever a governed table is in a FROM, the query of its visible rows is printed in its place, under the same alias: `FROM
-(SELECT … FROM doc WHERE …) doc`. So nothing depends on how a query came to the table: as its model, by a join, a
-subquery, a manager, or the collector of a deletion. INSERT, UPDATE and DELETE ask for the rows that they write
-(`authorized_writes.py`).
+Wherever a governed table is in a FROM, the query of its visible rows is printed in its place, under the same
+alias: `FROM (SELECT … FROM doc WHERE …) doc`. So nothing depends on how a query came to the table: as its
+model, by a join, a subquery, a manager, or the collector of a deletion. INSERT, UPDATE and DELETE ask for the
+rows that they write (`authorized_writes.py`).
 """
 
 from __future__ import annotations

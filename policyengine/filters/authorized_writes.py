@@ -1,9 +1,9 @@
 """Decide about the rows that statements of Django write, where models are authorized.
 
-An object is decided about before it is inserted, as far as it says what will be stored. Rows that are updated or deleted
-must be visible, and satisfy the condition of their action, or the statement is refused; they are locked. What was
-inserted or updated must satisfy the condition as it is stored then. All of it is in a transaction, so that what is
-refused leaves nothing.
+An object is decided about before it is inserted, as far as it says what will be stored. Rows that are updated
+or deleted must be visible, and satisfy the condition of their action, or the statement is refused; they are
+locked. What was inserted or updated must satisfy the condition as it is stored then. All of it is in a
+transaction, so that what is refused leaves nothing.
 """
 
 from __future__ import annotations

@@ -182,8 +182,8 @@ def within_path(column: Column, path: str) -> Predicate:
 def like_path(column: Column, pattern: Sequence[str]) -> Predicate:
     """Return the predicate that the path in *column* is a pattern of these segments.
 
-    Paths have no empty segments. So of a pattern without `**`, no star takes a `/` in a path that has no more of these; and
-    beside `**`, which takes whole segments, a star takes what is left of one.
+    Paths have no empty segments. So of a pattern without `**`, no star takes a `/` in a path that has no more
+    of these; and beside `**`, which takes whole segments, a star takes what is left of one.
     """
     if "**" in pattern:
         return either(_matches_path(column, pieces) for pieces in _ways(_runs(pattern)))

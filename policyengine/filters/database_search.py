@@ -68,8 +68,9 @@ def resources(
     """Say on which entities of a database *subject* may do *action*, by their ids: those for which `decide` allows it.
 
     *tables*: as for `condition`. Else as `PolicyEngine.resources`: a page has at most *limit* ids, in the order of ids,
-    and a `token` if there may be more. Raises `NotPushable` for what a database cannot say exactly, if Python cannot decide it
-    either, `IncompleteMapping` for what the mapping lacks, `InvalidRequest` for parts or a token that do not fit.
+    and a `token` if there may be more. Raises `NotPushable` for what a database cannot say exactly, if Python
+    cannot decide it either, `IncompleteMapping` for what the mapping lacks, `InvalidRequest` for parts or a
+    token that do not fit.
     """
     asked = {"subject": subject, "resource_type": type}
     left = engine.partial(action=action, **asked, **_given(context, now, fields, entities))

@@ -58,8 +58,8 @@ def _innermost() -> Authorization | Free | None:
 class Authorizing:
     """A scope in which an authorization holds, or in which models are free.
 
-    It is no decorator, as context managers are that `contextlib` makes: the scope of a coroutine function would be left before
-    the first of its statements. One scope may be entered in several threads and tasks.
+    It is no decorator, as context managers are that `contextlib` makes: the scope of a coroutine function
+    would be left before the first of its statements. One scope may be entered in several threads and tasks.
     """
 
     def __init__(self, said: Authorization | Free) -> None:

@@ -21,8 +21,8 @@ from policyengine.model.values import Ip
 
 Kind: TypeAlias = Literal["text", "int", "decimal", "bool", "instant", "ip", "json"]
 """How a column holds its values: text by code points; whole numbers of 64 bits; decimals of a fixed scale (up
-to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond; addresses and networks, of
-which an IPv4-mapped one is its IPv4 one; records, as
+to 18 digits, 4 of them after the point); truth values; moments with a time zone, to the microsecond;
+addresses and networks, of which an IPv4-mapped one is its IPv4 one; records, as
 objects of JSON without two equal keys, which are compared with nothing."""
 
 Scalar: TypeAlias = str | int | bool | Decimal | datetime | Ip

@@ -47,8 +47,9 @@ class Filter(Struct, frozen=True, eq=False):
     """The rows of a table that are allowed.
 
     *predicate*: of the rows that fit and are allowed. *fits*: of those about which something can be decided
-    at all; what the database sees to is not asked. *valid_until*: the moment until which it holds, None for ever. *remaining*: what is left to
-    decide in Python about the rows of *predicate*, None if nothing is. *maker*: what it was made with.
+    at all; what the database sees to is not asked. *valid_until*: the moment until which it holds, None for
+    ever. *remaining*: what is left to decide in Python about the rows of *predicate*, None if nothing is.
+    *maker*: what it was made with.
     """
 
     table: str

@@ -215,7 +215,8 @@ _MOST_CIRCLES: Final = 10
 class Lines(Struct):
     """What closing the parents gave: lines, None for those that cannot be known; what is wrong.
 
-    *cyclic*: who closes a circle, and of the first ones the circle, each before its parent. *closed*: who has a line of which every entity was among those that were closed.
+    *cyclic*: who closes a circle, and of the first ones the circle, each before its parent. *closed*: who has
+    a line of which every entity was among those that were closed.
     """
 
     lines: dict[Key, Line | None] = field(default_factory=dict)

@@ -282,8 +282,8 @@ class Reader(Struct):
     ) -> bool:
         """Whether an undeclared member is dropped, or reported as one that may be meant for another.
 
-        *owner*: what has the attributes that it, or its *value*, may be meant for, *others*: names of other things; those *given* are not
-        meant.
+        *owner*: what has the attributes that it, or its *value*, may be meant for, *others*: names of other
+        things; those *given* are not meant.
         """
         if self.limits.undeclared != "drop" or owner is None:
             return False

@@ -41,10 +41,10 @@ _MOST_BOUND: Final = 4_096
 class FastPaths:
     """The fast paths of one engine, which has *program*, *limits* and *store*.
 
-    *by_action* is the engine's, and filled here: the functions that decide about requests in any form that give subject,
-    resource and context, and perhaps the time; it returns None, or fails, where a request must be
-    validated in full. *times*: by action, what makes of a caller's time what such a function takes. *readers*: those that there
-    are of the same program and limits.
+    *by_action* is the engine's, and filled here: the functions that decide about requests in any form that
+    give subject, resource and context, and perhaps the time; it returns None, or fails, where a request must
+    be validated in full. *times*: by action, what makes of a caller's time what such a function takes.
+    *readers*: those that there are of the same program and limits.
     """
 
     def __init__(

@@ -87,7 +87,8 @@ class ObjectReading:
         self._limits = limits
         self._schema = schema
         self._sourced = sourced
-        # Whether what is read was fetched: an object that it refers to may be as old as the session, and is fetched, too.
+        # Whether what is read was fetched: an object that it refers to may be as old as the session, and is
+        # fetched, too.
         self._is_fetched = self._is_private = False
         self.named: set[Key] = set()
         """The entities that are to be fetched for that, as far as rules follow to them."""

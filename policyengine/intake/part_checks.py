@@ -1,8 +1,9 @@
 """Check parts that were built once for all requests of which rules read the same of them.
 
-A part passes if nothing is lacking that rules read: of the part, and of the entities that rules follow to from it, which
-it must carry along. Parts cannot change, so this is noted at the part; but only if it is asked about a second time, since a
-part of a single request is seen more quickly with that. So is what does not pass, and may still be part of a request that fits.
+A part passes if nothing is lacking that rules read: of the part, and of the entities that rules follow to
+from it, which it must carry along. Parts cannot change, so this is noted at the part; but only if it is asked
+about a second time, since a part of a single request is seen more quickly with that. So is what does not
+pass, and may still be part of a request that fits.
 """
 
 from __future__ import annotations

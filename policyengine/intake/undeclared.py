@@ -1,8 +1,9 @@
 """Drop members of requests that no policy declares, unless a rule could have been meant by one.
 
 What is misspelt would count as absent, and a rule that asks for it would be silent. So a member is dropped only if
-nothing that the rules read, that may be absent and is, has a name like it: one that is equal but for case, separators and
-a prefix `is` or `has`, or but for two letters. So has what an object holds that is dropped. A synonym cannot be seen.
+nothing that the rules read, that may be absent and is, has a name like it: one that is equal but for case,
+separators and a prefix `is` or `has`, or but for two letters. So has what an object holds that is dropped. A
+synonym cannot be seen.
 """
 
 from __future__ import annotations

@@ -230,7 +230,8 @@ class Validator:
 class GivenParts(Struct, frozen=True, eq=False):
     """The parts of a request that are given; None for those that are not.
 
-    *beside*: the entities that are known and not carried along by the parts, without those that a store has; None for none.
+    *beside*: the entities that are known and not carried along by the parts, without those that a store has;
+    None for none.
     """
 
     subject: Entity | None

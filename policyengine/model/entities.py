@@ -34,8 +34,8 @@ class Entity(Sealed, frozen=True, eq=False, gc=False, kw_only=True):
     the key, the parents (None if they were not given), the entities carried along because they were
     given as references, whether no attribute is lacking, whether it is *plain* (no attribute
     is lacking, nothing is carried along, and its ancestors are known if its parents are), and whether
-    it is *described*: its attributes were given, if only as an empty object. *passed_* are the numbers of the checks that
-    it has passed (`intake/part_checks.py`), which no copy takes over.
+    it is *described*: its attributes were given, if only as an empty object. *passed_* are the numbers of the
+    checks that it has passed (`intake/part_checks.py`), which no copy takes over.
     """
 
     type: ClassVar[str]
@@ -102,9 +102,12 @@ class Closed(Struct, frozen=True, eq=False, gc=False):
     """Entities that are carried along, of which each has all its ancestors among them.
 
     Their descriptions of ancestors were compared when they were collected, so they need not be again.
-    They are there *by_key* as well; *classes*: theirs; *leaf*: one that carries nothing itself, if there is one, which is what
-    parts mostly share, such as a tenant; *others*: the hashes of all keys but that one's, so that it is seen at once that two
-    have nothing else in common (`agree`); *whole*: whether none lacks anything, and all ancestors of what carries them are among them. (Every decision reads some of this, and the fields of a struct lie together.)
+    They are there *by_key* as well; *classes*: theirs; *leaf*: one that carries nothing itself, if there is
+    one, which is what parts mostly share, such as a tenant; *others*: the hashes of all keys but that one's,
+    so that it is seen at once that two have nothing else in common (`agree`); *whole*: whether none lacks
+    anything, and all ancestors of what carries them are among them. (Every decision reads some of this, and
+    the fields of a
+    struct lie together.)
     """
 
     entities: tuple[Entity, ...]
@@ -182,8 +185,8 @@ def arguments(type_: EntityType, id_: Any, values: Sequence[Any], *rest: Any) ->
     """Return the arguments of the class of *type_*, or what is given in their place.
 
     *values*: the canonical ones in the order of the attributes, `ABSENT` for what is not there; *rest*: the line and
-    the parents, if they are known, the entities carried along, whether nothing is lacking, whether it is plain, and whether it is
-    described.
+    the parents, if they are known, the entities carried along, whether nothing is lacking, whether it is
+    plain, and whether it is described.
     """
     needed, optional = list[Any](), list[Any]()
     for attribute, value in zip(type_.attributes, values, strict=True):

@@ -1,7 +1,8 @@
 """Name the masks, by which a field is shown in part, and order them by how much they show.
 
-The masks of a type form a chain, from the one that shows least to the one that shows most, and the field itself is above all of
-them. How a field is shown is spelled as policies write it: `born as year`, or `born` for the field itself.
+The masks of a type form a chain, from the one that shows least to the one that shows most, and the field
+itself is above all of them. How a field is shown is spelled as policies write it: `born as year`, or `born`
+for the field itself.
 """
 
 from __future__ import annotations

@@ -216,10 +216,10 @@ class SharedResult(Struct, frozen=True):
     *masks*: those that may be seen in part, sorted. *obligations*: what is owed, sorted; None for a deny for
     which forbids may owe something, which its details say. *policy*: the digest of the set that decided.
     *make_details* makes the details; *written* gives the JSON that was written of an equal decision; *make_request*
-    the request. *problems*: of one that was refused; *named*: type and id of its subject and resource, where the request
-    itself does not say them. *what_is_read* gives what rules may
-    read of the request; *make_reason* the reason, sooner than the details do, and *make_until* the moment until which it
-    holds; None if only the details say it.
+    the request. *problems*: of one that was refused; *named*: type and id of its subject and resource, where
+    the request itself does not say them. *what_is_read* gives what rules may read of the request;
+    *make_reason* the reason, sooner than the details do, and *make_until* the moment until which it holds;
+    None if only the details say it.
     """
 
     allowed: bool

@@ -178,7 +178,8 @@ class Differences:
         """Return requests of tests that the changed rules cover, as different as possible.
 
         One for each combination of first failures of the rules, then another of each; other targets
-        come first. Where no test covers the rules, witnesses are used, first by and on what tests ask for with other actions.
+        come first. Where no test covers the rules, witnesses are used, first by and on what tests ask for
+        with other actions.
         """
         ways: dict[object, list[JudgedRequest]] = {}
         again: dict[object, list[JudgedRequest]] = {}

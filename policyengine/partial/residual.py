@@ -112,7 +112,8 @@ class Residual(Struct, frozen=True, eq=False, dict=True):
 
         What is known is as it was when the residual was asked. A context is added to what was given of it, others to
         those that were given, and a store takes the place of the one that was given; the time is that for which the
-        residual was asked, if it was one, unless there is another. Raises `InvalidRequest` as `PolicyEngine.decide` does.
+        residual was asked, if it was one, unless there is another. Raises `InvalidRequest` as
+        `PolicyEngine.decide` does.
         """
         return self.whole(subject, resource, context, now, entities)
 

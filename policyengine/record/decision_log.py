@@ -42,10 +42,10 @@ _PAUSE: Final = 0.05
 class DecisionLog:
     """A log of decisions in the folder *path*, for `PolicyEngine.with_record`; threads may share one.
 
-    *mode*: `durable`, where a decision is given when its record is on the disk, else not at all; or `fast`, where a thread
-    writes what is in a queue of at most *queue* records: what does not fit is lost, counted (`lost`), and a
-    line of the log says how many. *size*: bytes after which another file is begun. *to_log* makes the records, by
-    default `Decision.to_log`.
+    *mode*: `durable`, where a decision is given when its record is on the disk, else not at all; or `fast`,
+    where a thread writes what is in a queue of at most *queue* records: what does not fit is lost, counted
+    (`lost`), and a line of the log says how many. *size*: bytes after which another file is begun. *to_log*
+    makes the records, by default `Decision.to_log`.
 
     Raises `OSError` if the folder cannot be written, `BlockingIOError` if it is written by another log.
     """
@@ -69,7 +69,8 @@ class DecisionLog:
         check_called("to_log", to_log)
         self._path, self._mode, self._most, self._to_log = Path(path), mode, queue, to_log
         self._folder = LogFolder(self._path, size)
-        # A signal may raise in any call of a Python function, so the lock is taken by itself: `Condition.__enter__` is one.
+        # A signal may raise in any call of a Python function, so the lock is taken by itself:
+        # `Condition.__enter__` is one.
         self._lock = RLock()
         self._changed = Condition(self._lock)
         self._waiting: deque[_Entry] = deque()

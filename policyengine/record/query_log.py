@@ -17,8 +17,8 @@ from policyengine.record.verify_log import moment_of
 class Conditions(Struct, frozen=True):
     """What records must have; None or nothing where any will do.
 
-    *subject*, *resource*: a type, or a type and an id as `User:ann`. *since* is the first moment, *until* the first that
-    is too late, in microseconds since 1970.
+    *subject*, *resource*: a type, or a type and an id as `User:ann`. *since* is the first moment, *until* the
+    first that is too late, in microseconds since 1970.
     """
 
     subject: str | None = None

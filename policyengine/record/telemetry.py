@@ -22,9 +22,9 @@ _NAME: Final = "policyengine"
 class DecisionTelemetry:
     """A hook for `PolicyEngine.with_record`: a span `policyengine.decide`, a counter, and a histogram of seconds.
 
-    They have the action, the types, whether it is allowed and why; the span the id of the decision, the rules and the policy
-    set as well, but no ids of persons and no values. What fails here stops no decision. *tracer_provider*,
-    *meter_provider*: others than the global ones.
+    They have the action, the types, whether it is allowed and why; the span the id of the decision, the rules
+    and the policy set as well, but no ids of persons and no values. What fails here stops no decision.
+    *tracer_provider*, *meter_provider*: others than the global ones.
     """
 
     def __init__(

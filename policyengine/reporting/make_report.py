@@ -1,8 +1,8 @@
 """Make the report on a policy set: describe its parts, and decide requests that show what is said of them.
 
-Whatever a page says of a decision was decided while it was made: `situations.py` finds requests, `variations.py` changes
-values of them. What was not reached before the questions were used up is named in the report: the controls of persons
-come first, then what else changes answers.
+Whatever a page says of a decision was decided while it was made: `situations.py` finds requests,
+`variations.py` changes values of them. What was not reached before the questions were used up is named in the
+report: the controls of persons come first, then what else changes answers.
 """
 
 from __future__ import annotations
@@ -103,8 +103,8 @@ def make_report(
 ) -> Report:
     """Return the report on a set, with *now* (microseconds) as the time of tests that give none.
 
-    *budget*: the number of questions after which no further one is asked. *internal*: whether values of private attributes are
-    shown, and who has waivers. *earlier*: what the set is compared with.
+    *budget*: the number of questions after which no further one is asked. *internal*: whether values of
+    private attributes are shown, and who has waivers. *earlier*: what the set is compared with.
     """
     spent, now = ReportBudget(budget), now - now % 1_000_000
     situations = find_situations(checked, program, spent, now, internal=internal)

@@ -39,7 +39,8 @@ class Rule:
     """A rule as it is written, where, since when, and the examples that show it.
 
     *says*, *otherwise*: its texts, as written. *applies_in*: the number of an example in which it permits, exposes or
-    forbids; *fails_in*: of one that is denied since it does not. *waivers*: until when each waiver of it lasts, and what else is said of it.
+    forbids; *fails_in*: of one that is denied since it does not. *waivers*: until when each waiver of it
+    lasts, and what else is said of it.
     """
 
     id: str
@@ -250,7 +251,8 @@ class Part:
     """Whether a rule counts for each combination of some values.
 
     *factors*: indices into those of the report; *counts* has `1` or `0` for each combination of their options, the last
-    factor changing fastest. *fields*: what the rule shows: the name, the mask (empty for the field itself), how much that shows.
+    factor changing fastest. *fields*: what the rule shows: the name, the mask (empty for the field itself),
+    how much that shows.
     """
 
     rule: str
@@ -265,8 +267,8 @@ class Part:
 class Table:
     """The answers to an example with other values: allowed if a permit counts in each of *gates*, and no forbid.
 
-    *parts*: indices into those of the report. Shown is what all *field_gates* show: each what its permits and exposes do. *left_out*: keys of factors that would
-    have made too many combinations; they are in no part.
+    *parts*: indices into those of the report. Shown is what all *field_gates* show: each what its permits and
+    exposes do. *left_out*: keys of factors that would have made too many combinations; they are in no part.
     """
 
     action: str

@@ -61,7 +61,8 @@ def target_of(request: ValidRequest) -> TargetKey:
 class Situations:
     """The situations of a set by target, those of tests first.
 
-    *beyond*: those of further tests, which are decided as one of *by_target* is, or are too many. *tests*: the titles of the tests whose decisions rest on each rule.
+    *beyond*: those of further tests, which are decided as one of *by_target* is, or are too many. *tests*:
+    the titles of the tests whose decisions rest on each rule.
     """
 
     by_target: dict[TargetKey, list[Situation]] = field(factory=dict)

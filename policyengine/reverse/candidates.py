@@ -3,7 +3,8 @@
 A condition that asks for a value, for one of several, or for an ancestor, has the entities that are found
 by it; a conjunction has those that all its operands have, a disjunction those of any. An attribute of an
 entity that is referred to leads to the entities there, and from them to those that refer to them. What is
-asked of some element of a set is looked up among all of them. What else is asked excludes nothing. So no entity is left out of which the condition holds, and each is to be decided.
+asked of some element of a set is looked up among all of them. What else is asked excludes nothing. So no
+entity is left out of which the condition holds, and each is to be decided.
 """
 
 from __future__ import annotations

@@ -42,7 +42,8 @@ class Judges(Struct, frozen=True, eq=False, dict=True):
 
     *judge* returns a bit for each rule that is not on trial and whose conditions hold, in the order of the rules,
     then for each key that does. *make_grounds* generates `grounds`, which most tests and
-    reports never ask for. *turning* adds to a list the moments at which a condition of some rule may turn; None if none can.
+    reports never ask for. *turning* adds to a list the moments at which a condition of some rule may turn;
+    None if none can.
     """
 
     judge: Function
@@ -184,14 +185,14 @@ class Rule(RuleHead, frozen=True, eq=False, dict=True):
     """A compiled rule of one target.
 
     *fails* returns the number of the first condition that is false, None if none is; None itself
-    where no condition can be; *blames* does so of the conditions that have a sentence. *says* returns what is said of that
-    condition, where rules are many and it need not be looked for. *turns* adds to a
-    list the moments at which a condition may turn, None where `Judges` do so; *owes* and *refers* those at which what is owed or referred to may
-    change; None if it cannot.
-    *owed*: obligations whose arguments are constants, made once; *duties*: the others. *waivers*:
-    those that may be for a request. *keys*: which requests it is for; *filed*: those of them by which
-    it is known without judging it that it plays no part (`runtime.directory`). *times_hidden*: as in
-    `compiler.lowered.Rule`. The rest is as in `semantics.checked.CheckedRule`.
+    where no condition can be; *blames* does so of the conditions that have a sentence. *says* returns what is
+    said of that condition, where rules are many and it need not be looked for. *turns* adds to a list the
+    moments at which a condition may turn, None where `Judges` do so; *owes* and *refers* those at which what
+    is owed or referred to may change; None if it cannot. *owed*: obligations whose arguments are constants,
+    made once; *duties*: the others. *waivers*: those that may be for a request. *keys*: which requests it is
+    for; *filed*: those of them by which it is known without judging it that it plays no part
+    (`runtime.directory`). *times_hidden*: as in `compiler.lowered.Rule`. The rest is as in
+    `semantics.checked.CheckedRule`.
     """
 
     fails: Function | None

@@ -1,7 +1,7 @@
 """Make the reason of a deny from the few rules, of many, that the request concerns.
 
-Each rule is asked once, for what is said of its first false condition, or for the number of that, by which what is said of
-it is found. Either says whether the rule is satisfied.
+Each rule is asked once, for what is said of its first false condition, or for the number of that, by which
+what is said of it is found. Either says whether the rule is satisfied.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ _Plan: TypeAlias = tuple[_Gate, ...]
 class ConcernedRules(Struct, frozen=True, eq=False):
     """The rules in force that some requests concern, and what distinguishes such requests.
 
-    *tests* find the first false condition of each that may be false, and *forbids* of the forbids, with what is said of each,
-    first to an auditor and then to all. *sayings*: of the permits by gate, what says it at once, unless they are so many that
-    not all is said; else its number. *keys*: which may hold or not; of the others
-    it is known that they hold. *plain*: whether nothing else distinguishes requests, as waivers and obligations
-    of a request's own do.
+    *tests* find the first false condition of each that may be false, and *forbids* of the forbids, with what
+    is said of each, first to an auditor and then to all. *sayings*: of the permits by gate, what says it at
+    once, unless they are so many that not all is said; else its number. *keys*: which may hold or not; of the
+    others it is known that they hold. *plain*: whether nothing else distinguishes requests, as waivers and
+    obligations of a request's own do.
     """
 
     tests: tuple[Function, ...]

@@ -35,8 +35,9 @@ class Outline(Struct, eq=False, dict=True):
     *heads*: of every rule. *always*: the numbers of those that are looked at for every request, *filed*: of
     the others; neither has advisory rules. *keyed*: for each path, a rule that asks for what is there;
     *contested*: for each gate and each path by which its permits are for different requests, one of these.
-    *says_why*: whether a permit says why it is satisfied. *waivable*: those that have waivers. *turning*: whether a condition of some rule may turn as time goes by,
-    *moving*: whether what a rule owes or says may. *times_hidden*: whether some moment of these is an auditor's alone.
+    *says_why*: whether a permit says why it is satisfied. *waivable*: those that have waivers. *turning*:
+    whether a condition of some rule may turn as time goes by, *moving*: whether what a rule owes or says may.
+    *times_hidden*: whether some moment of these is an auditor's alone.
     """
 
     heads: Sequence[RuleHead]
@@ -143,7 +144,8 @@ class Rules(Struct, eq=False, weakref=True):
 class Place(Struct, eq=False):
     """Where rules are filed by values at paths that all ask for: *numbers* of those that ask for no more, and of those always looked at.
 
-    *inner*: the others, by all that they ask for. *kept*: what is kept for requests of this place, by what distinguishes them.
+    *inner*: the others, by all that they ask for. *kept*: what is kept for requests of this place, by what
+    distinguishes them.
     """
 
     numbers: tuple[int, ...]

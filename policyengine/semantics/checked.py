@@ -184,9 +184,9 @@ class CheckedRule(RuleHead, frozen=True, eq=False):
     *fields* is None where nothing was written (a permit then exposes nothing), else for each resource type
     how it shows fields (`born as year`), `all` already spelled out. *sentences*: for a permit without an
     `otherwise`, texts for each conjunct that say why it is false; none where that must not be said. Their
-    expressions are nodes of the rule, and of the definitions that it calls, so the same typings cover them. *needs* is what evaluating the rule, its
-    texts and its obligations may read, by target. *like*: one object for rules that differ only in constants
-    (`likeness.Sound`), None where it is not known which do.
+    expressions are nodes of the rule, and of the definitions that it calls, so the same typings cover them.
+    *needs* is what evaluating the rule, its texts and its obligations may read, by target. *like*: one object
+    for rules that differ only in constants (`likeness.Sound`), None where it is not known which do.
     """
 
     name: str

@@ -2,8 +2,9 @@
 
 The results for the rules and the tests of each file are kept, with the declarations that all of them use, of the
 last set in which nothing had a finding. Of a set whose files differ from these in rules and tests alone, and in
-nothing before another declaration, only the files that differ are checked; waivers, invariants and what depends on all rules are checked each time. Any other
-set is checked as a whole. The results are those of `checker.check`.
+nothing before another declaration, only the files that differ are checked; waivers, invariants and what
+depends on all rules are checked each time. Any other set is checked as a whole. The results are those of
+`checker.check`.
 """
 
 from __future__ import annotations

@@ -28,8 +28,8 @@ def no_name(
     """A name that means nothing where a value is wanted.
 
     *known*: how each value that has a name is written. *elsewhere*: the packages that are not imported
-    and have a constant of that name. *wanted*: the type of a value there, if that is known. *owners*: the variables that have an attribute of that name.
-    *called_by_type*: the variables whose type is called so.
+    and have a constant of that name. *wanted*: the type of a value there, if that is known. *owners*: the
+    variables that have an attribute of that name. *called_by_type*: the variables whose type is called so.
     """
     name = ident.name
     if owners:

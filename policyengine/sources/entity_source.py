@@ -31,10 +31,11 @@ def check_source(given: object) -> None:
 class CachedSource:
     """Keeps what *source* gave, of at most *size* entities, while *version* returns the same.
 
-    *version* is asked before a fetch: what is kept from before a change is not used after it, also if an older version comes
-    back. It must be another value as soon as the change can be read, such as a number that is written in the same
-    transaction, and read where *source* reads; nothing is kept while it is None. For one request of a `SourcedEngine` it is asked
-    before and after, and all is of one version. Objects are not kept: rows belong to a session. *source* is not asynchronous.
+    *version* is asked before a fetch: what is kept from before a change is not used after it, also if an
+    older version comes back. It must be another value as soon as the change can be read, such as a number
+    that is written in the same transaction, and read where *source* reads; nothing is kept while it is None.
+    For one request of a `SourcedEngine` it is asked before and after, and all is of one version. Objects are
+    not kept: rows belong to a session. *source* is not asynchronous.
     """
 
     def __init__(

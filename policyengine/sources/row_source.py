@@ -19,8 +19,9 @@ from policyengine.model.entities import Key
 class RowSource:
     """Fetches rows by the primary key in *session*, which may be asynchronous, or scoped. Their classes are registered.
 
-    *models*: by entity type, of classes with one column as the primary key. Rows that a row refers to are fetched in their turn;
-    where the session is asynchronous, and loads nothing later, they must be loaded already, or a `Ref`.
+    *models*: by entity type, of classes with one column as the primary key. Rows that a row refers to are
+    fetched in their turn; where the session is asynchronous, and loads nothing later, they must be loaded
+    already, or a `Ref`.
     """
 
     def __init__(self, session: Any, models: Mapping[str, type]) -> None:

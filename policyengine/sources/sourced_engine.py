@@ -55,8 +55,8 @@ class SourcedEngine(Decider):
     """Decides like *engine*, which has no store, about entities of *source*; of a `PolicyHolder` it is the engine that is in force.
 
     *deadline*: the seconds that all fetches for a request may take; *most*: the entities that may be fetched for
-    one. A source that fails, is slow, or gives what it was not asked for, refuses the request (`PE590`). One that is not
-    asynchronous is not interrupted: what it gives too late is not used.
+    one. A source that fails, is slow, or gives what it was not asked for, refuses the request (`PE590`). One
+    that is not asynchronous is not interrupted: what it gives too late is not used.
     """
 
     def __init__(

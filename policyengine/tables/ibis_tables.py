@@ -69,7 +69,8 @@ def decide_table(
 ) -> DecidedTable:
     """Decide each row of an Ibis table; see `PolicyEngine.decide_table`.
 
-    *checked*: the set, with the limits of requests, by which the database tells rows apart; None where each is decided here.
+    *checked*: the set, with the limits of requests, by which the database tells rows apart; None where each
+    is decided here.
     """
     requests = _Requests(engine, table, mapping, now, (*_READ_HERE, "pyspark"))
     if requests.backend == "pyspark":

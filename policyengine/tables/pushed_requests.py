@@ -1,7 +1,8 @@
 """Have a database say which rows of a table of requests have the same decision, so that few are decided here.
 
 To each row comes its target, NULL where it is not sure that the row is a request whose decision columns tell, and a bit
-for each rule of the target that it satisfies (`filters.satisfied_rules`). Rows that are equal in these have the same decision.
+for each rule of the target that it satisfies (`filters.satisfied_rules`). Rows that are equal in these have
+the same decision.
 """
 
 from __future__ import annotations

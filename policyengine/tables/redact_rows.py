@@ -37,8 +37,9 @@ class _Field(Struct, frozen=True):
 class Redaction:
     """What is left of rows: *parts* are the columns of requests, *kept* those that are left as they are.
 
-    Other columns are left out. *spellings*: how rules show fields (`born as year`). *key*: of pseudonyms. Raises `UnfitTable` if the table
-    has a column that is to be added, and `TypeError` if there may be pseudonyms and there is no key.
+    Other columns are left out. *spellings*: how rules show fields (`born as year`). *key*: of pseudonyms.
+    Raises `UnfitTable` if the table has a column that is to be added, and `TypeError` if there may be
+    pseudonyms and there is no key.
     """
 
     def __init__(

@@ -1,7 +1,7 @@
 """Hold that no way round the check which FastAPI or Starlette offers reaches what is not declared.
 
-Each way is tried three times: without a guard, where it reaches the secret (else the way is none); with one; and declared to
-be public, where it reaches the secret again (else nothing could be served so).
+Each way is tried three times: without a guard, where it reaches the secret (else the way is none); with one;
+and declared to be public, where it reaches the secret again (else nothing could be served so).
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Plant breaches of promises in the shipped policy sets, and ask for promises that hold.
 
 A set has a file. A *breach* changes one rule (*old*, which must stand once in *file*, by *new*), so that an
-*invariant* of the set is broken, or one that is asked (*never*); *of* is its kind. A *promise* is asked of the set as it is.
+*invariant* of the set is broken, or one that is asked (*never*); *of* is its kind. A *promise* is asked of
+the set as it is.
 
 `python -m tests.breaches.harness` plants all and asks for all; `make breaches` is short for it.
 """

@@ -1,10 +1,11 @@
 """Paste every test that is offered for the shipped sets, and for random rules, and see what it does.
 
-`python -m tests.mutation.killers` (`make killers`) leaves out all tests of a set but each n-th, so that there is much to
-offer. Each test that is offered for a change must pass on the rules as they are, now, a day and a year later, and fail for
-each of the changes that it is offered for; each suggested test must pass. A change for which there is no test
-must be proved equivalent, or said to be not settled. `--share 0.1` tries a tenth of the changes and of the rules, the
-same ones for the same `--seed`; `--seconds 20` ends each search for tests then (after ten minutes, if it is left out).
+`python -m tests.mutation.killers` (`make killers`) leaves out all tests of a set but each n-th, so that there
+is much to offer. Each test that is offered for a change must pass on the rules as they are, now, a day and a
+year later, and fail for each of the changes that it is offered for; each suggested test must pass. A change
+for which there is no test must be proved equivalent, or said to be not settled. `--share 0.1` tries a tenth
+of the changes and of the rules, the same ones for the same `--seed`; `--seconds 20` ends each search for
+tests then (after ten minutes, if it is left out).
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ ROWS = [
     for line in (X / "facts.md").read_text(encoding="utf-8").splitlines()
     if line.startswith("| ") and not line.startswith("| fact |")
 ]
-# The rows of the fact sheet's sections 1 to 5, those that are no matter of a rule among them, and the facts that say them.
+# The rows of the fact sheet's sections 1 to 5, those that are no matter of a rule among them, and the facts
+# that say them.
 with (Path(__file__).parent / "fact_rows.csv").open(encoding="utf-8", newline="") as stream:
     SHEET = list(csv.DictReader(stream))
 
