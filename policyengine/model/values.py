@@ -15,8 +15,10 @@ from decimal import Decimal
 from enum import Enum
 from ipaddress import (
     IPv4Address,
+    IPv4Interface,
     IPv4Network,
     IPv6Address,
+    IPv6Interface,
     IPv6Network,
     ip_address,
     ip_network,
@@ -153,7 +155,10 @@ def _no_ip(text: str) -> str:
 
 parse_ip: Callable[[str], Ip] = Ip.parse
 
-ADDRESSES: Final = (IPv4Address, IPv6Address, IPv4Network, IPv6Network)
+ADDRESSES: Final = (
+    IPv4Interface, IPv6Interface,  # which are addresses in Python, and not here unless they hold no network besides
+    IPv4Address, IPv6Address, IPv4Network, IPv6Network,
+)  # fmt: skip
 """Python's own classes of addresses and networks."""
 
 
