@@ -97,16 +97,12 @@ def database() -> Engine:
         connection.execute(insert(SHARES), [
             {"document": at % 300, "user_id": users[at * 7 % 6]} for at in range(400)
         ])  # fmt: skip
-        for odd in (
-            "'many'",
-            "4.5",
-            "x'00ff'",
-            "NULL",
-        ):  # SQLite stores them in a column of integers
-            statement = (
-                f"INSERT INTO documents (id, owner_id, size) VALUES (1{len(odd)}00, 'ann', {odd})"
+        # SQLite stores them in a column of integers. Of all rows some are drawn, so there are several of each.
+        odd = ["'many'", "4.5", "x'00ff'", "NULL"] * 8
+        for id_, size in enumerate(odd, 1_000):
+            connection.exec_driver_sql(
+                f"INSERT INTO documents (id, owner_id, size) VALUES ({id_}, 'ann', {size})"
             )
-            connection.exec_driver_sql(statement)
     return made
 
 
