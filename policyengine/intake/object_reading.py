@@ -70,6 +70,11 @@ class Said(Struct, eq=False):
         return said if self.parents is None else {**said, "parents": self.parents}
 
 
+def said_of(part: object) -> Any:
+    """Return a part of a request, as a dict if it was an object."""
+    return part.as_dict() if isinstance(part, Said) else part
+
+
 Node: TypeAlias = "Said | dict[str, Any] | Entity"
 """What says something of an entity."""
 

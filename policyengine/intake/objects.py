@@ -29,7 +29,7 @@ from policyengine.intake.mapped_classes import (
     scalar,
     texts,
 )
-from policyengine.intake.object_reading import ObjectReading, Said, action_name
+from policyengine.intake.object_reading import ObjectReading, Said, action_name, said_of
 from policyengine.intake.raw import RawRequest
 from policyengine.model.entities import Entity
 from policyengine.model.limits import Limits
@@ -176,10 +176,10 @@ class Objects:
         known = others if isinstance(others, list) else []
         found = reading.others((subject, resource, *known))
         if found or isinstance(others, list):
-            said = [*map(_said, known)]
+            said = [*map(said_of, known)]
             count = raw.entities.given if type(raw.entities) is FoundEntities else len(said)
             others = FoundEntities(said[:count], [*said[count:], *found])
-        parts = _said(subject), action, _said(resource), context, raw.now, raw.fields, others
+        parts = said_of(subject), action, said_of(resource), context, raw.now, raw.fields, others
         return RawRequest(*parts, raw.store, raw.ignored)
 
     def target(self, action: object, subject: object, resource: object) -> TargetKey | None:
@@ -263,7 +263,7 @@ class Objects:
         if mapped is not None:
             reading.read(root, self._subject_needs(mapped.type.name))
             reading.follow_all(self._needs_of)
-        return _said(root), reading.others([root])
+        return said_of(root), reading.others([root])
 
     def _subject_needs(self, type_: str) -> Needs:
         needs = NOTHING
@@ -299,12 +299,7 @@ class Objects:
         if mapped.parents is not None:
             reading.read(root, Needs(line=True))
         reading.follow()
-        return _said(root)
-
-
-def _said(part: object) -> object:
-    """Return a part of a request, as a dict if it was an object."""
-    return part.as_dict() if isinstance(part, Said) else part
+        return said_of(root)
 
 
 def named_parts(read: RawRequest, given: RawRequest) -> tuple[object, object] | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar, overload
 from policyengine.decide_each import Common, decide_one, parts_of, without_parts
 from policyengine.decider import Decider
 from policyengine.intake.foreign import FoundEntities, as_list, plain
-from policyengine.intake.object_reading import ObjectReading, key_of, only_named
+from policyengine.intake.object_reading import ObjectReading, key_of, only_named, said_of
 from policyengine.intake.raw import RawRequest, asked_request, given_request, raw_request
 from policyengine.intake.store import EntityStore
 from policyengine.model.entities import Key
@@ -270,17 +270,18 @@ class _Gathering:
         }
         self._fetched: dict[Key, Any] = {}
         self._tried: set[Key] = set()
+        self._context = asked.context
         target = self._objects.target(self._action, *self._parts.values())
         self._fits = target is not None
         if target is not None:
-            needs = engine._program.needs(target)  # noqa: SLF001 - as above
-            for one in self._others if isinstance(self._others, list) else ():
-                self._reading.given(one)
+            needs, given = engine._program.needs(target), self._reading.given  # noqa: SLF001 - as above
+            if isinstance(others, list):
+                self._others = [*map(given, others)]
             for name, part in self._parts.items():
-                where = self._reading.given(part)
+                where = self._parts[name] = given(part)
                 self._reading.read(only_named(part) or where, getattr(needs, name))
             context = engine.schema.actions[target[0]].context
-            self._reading.context(asked.context, context, needs.context)
+            self._context = self._reading.context(asked.context, context, needs.context)
             self._reading.follow()
 
     def rounds(self, most: int) -> Iterator[list[Key]]:
@@ -312,8 +313,7 @@ class _Gathering:
                 raise _refused("the source gave an entity twice")
             if only_named(one) and self._may_be_more(key[0]):
                 raise _refused("the source gave an entity without its `properties`")
-            self._fetched[key] = one
-            self._reading.given(one, fetched=True)
+            self._fetched[key] = self._reading.given(one, fetched=True)
 
     def request(self) -> Request:
         """Return the request with what was fetched; raises `InvalidRequest` if it is about what there is not."""
@@ -338,10 +338,13 @@ class _Gathering:
                     if not (type(parts[name]) is dict and parts[name].keys() == _NAMED):
                         others.append(parts[name])  # whose parents may contradict what was fetched
                     parts[name] = rest.pop(key, self._fetched[key])
-            others = FoundEntities(others, rest.values()) or None
+            # Objects were read: those who read them again might find something else.
+            led_to = self._reading.others((*parts.values(), *others, *rest.values()))
+            found = [*map(said_of, rest.values()), *led_to]
+            others = FoundEntities([*map(said_of, others)], found) or None
         return Request(
-            parts["subject"], self._action, parts["resource"], asked.context, asked.now, asked.fields,
-            others,
+            said_of(parts["subject"]), self._action, said_of(parts["resource"]), self._context,
+            asked.now, asked.fields, others,
         )  # fmt: skip
 
     def _may_be_more(self, type_: str) -> bool:

@@ -117,6 +117,53 @@ def test_what_was_fetched_is_not_validated_in_full_again(who, monkeypatch):
     assert asyncio.run(SourcedEngine(engine, Later()).decide_async(*asked)).allowed
 
 
+class Emptied:
+    """A collection that has nothing any more when it is asked again, as what closes what it reads from."""
+
+    def __init__(self, *items: Any) -> None:
+        self.items = [*items]
+
+    def __iter__(self) -> Any:
+        items, self.items = self.items, []
+        return iter(items)
+
+
+@pytest.mark.parametrize("part", ["parents", "tags", "friends"])
+def test_objects_are_read_once(part):
+    engine = PolicyEngine.from_text("""
+        package once
+        entity Team in Team
+        entity User in Team { tags: set<string>, friends: set<User> }
+        entity Document
+        action read by User on Document
+        permit all_: read
+        forbid barred: any when subject within Team "barred"
+        forbid tagged: any when "barred" in subject.tags
+        forbid befriended: any when User "barred" in subject.friends
+    """)
+    engine.register(SimpleNamespace, "User", parents="parents")
+    barred = {
+        "parents": named("Team", "barred"),
+        "tags": "barred",
+        "friends": named("User", "barred"),
+    }
+
+    def held() -> Any:
+        parts = {name: Emptied(*([one] * (name == part))) for name, one in barred.items()}
+        return SimpleNamespace(id="u", **parts)
+
+    class Holding(Facts):
+        def fetch(self, keys: Any) -> Any:
+            return [held() if type_ == "User" else team(id_) for type_, id_ in keys]
+
+    sourced, on = SourcedEngine(engine, Holding()), {**named("Document", "d"), "properties": {}}
+    for subject in (held, lambda: named("User", "u")):
+        assert not sourced.decide(subject(), "read", on).allowed
+        assert not engine.decide(sourced.request(subject(), "read", on)).allowed
+        assert not sourced.decide_many([(subject(), "read", on, None)])[0].allowed
+        assert not asyncio.run(sourced.decide_async(subject(), "read", on)).allowed
+
+
 def test_what_is_given_is_not_fetched():
     source, engine = Facts(), PolicyEngine.from_text(POLICY)
     sourced = SourcedEngine(engine, source)
