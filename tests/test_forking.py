@@ -136,6 +136,34 @@ def test_a_child_watches_the_files_of_a_holder_whatever_its_parent_was_doing():
     assert run(HOLDING) == ["0"]
 
 
+LOADING = HOLDING[: HOLDING.index("def taken_over")] + """
+from policyengine.reloading import policy_files
+
+def taken_over():
+    before, until = holder.engine, time.monotonic() + 20
+    while holder.engine is before and time.monotonic() < until:
+        time.sleep(0.01)
+    return holder.engine is not before
+
+def reload(wait):
+    policy_files._RECENT = 0  # what changed just now is looked at again in any case
+    policy_files._run_tests = lambda *_: os.getpid() == parent and wait()
+    write(text + "# another")
+    holder.reload()
+
+write(text)
+policy_files._run_tests = lambda *_: None
+parent, holder = os.getpid(), PolicyHolder(file, poll=0.01, quiet=0.01, tests=True)
+begun(reload)
+print(forked(taken_over), flush=True)
+os._exit(0)
+"""
+
+
+def test_a_child_loads_what_its_parent_was_loading():
+    assert run(LOADING) == ["0"]
+
+
 @pytest.mark.parametrize(
     "code",
     [

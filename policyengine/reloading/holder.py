@@ -435,7 +435,9 @@ _watching: WeakSet[PolicyHolder] = WeakSet()
 
 def _watch_again() -> None:
     for holder in list(_watching):
-        holder._watch()  # noqa: SLF001 - a thread does not come along into a child
+        # What a thread of the parent was about to put in force does not come along, nor does the thread.
+        holder._files.tried = holder._candidates.tried = None  # noqa: SLF001 - it is ours
+        holder._watch()  # noqa: SLF001 - as above
 
 
 in_forked_child(_watch_again)
