@@ -106,7 +106,7 @@ def test_children_decide_while_other_threads_load_and_compile():
     assert run(WHILE_OTHERS_COMPILE, str(times)) == ["0"] * times
 
 
-HOLDING = """
+A_FILE = """
 import tempfile
 from policyengine import PolicyHolder
 file = os.path.join(tempfile.mkdtemp(), "a.policy")
@@ -117,6 +117,10 @@ def write(text):
         out.write(text)
     os.replace(file + "~", file)
 
+write(text)
+"""
+
+HOLDING = """
 def taken_over():
     before = holder.engine
     write(text + "# another")
@@ -124,7 +128,6 @@ def taken_over():
         time.sleep(0.01)
     return holder.reload() and holder.last_error is None
 
-write(text)
 holder = PolicyHolder(file, poll=0.01, quiet=0.01)
 begun(lambda wait: (holder._reloading.lock.acquire(), holder._swapping.lock.acquire(), wait()))
 print(forked(taken_over), flush=True)
@@ -133,10 +136,10 @@ os._exit(0)
 
 
 def test_a_child_watches_the_files_of_a_holder_whatever_its_parent_was_doing():
-    assert run(HOLDING) == ["0"]
+    assert run(A_FILE + HOLDING) == ["0"]
 
 
-LOADING = HOLDING[: HOLDING.index("def taken_over")] + """
+LOADING = """
 from policyengine.reloading import policy_files
 
 def taken_over():
@@ -151,7 +154,6 @@ def reload(wait):
     write(text + "# another")
     holder.reload()
 
-write(text)
 policy_files._run_tests = lambda *_: None
 parent, holder = os.getpid(), PolicyHolder(file, poll=0.01, quiet=0.01, tests=True)
 begun(reload)
@@ -161,7 +163,7 @@ os._exit(0)
 
 
 def test_a_child_loads_what_its_parent_was_loading():
-    assert run(LOADING) == ["0"]
+    assert run(A_FILE + LOADING) == ["0"]
 
 
 @pytest.mark.parametrize(
